@@ -1,0 +1,29 @@
+#include "base/code.h"
+
+#include <string.h>
+
+#include "base/check.h"
+
+static const struct code_entry entries[] = {
+#define CODE(symbol, id, exit, meaning, advice)                                                    \
+    [CODE_##symbol] = { id, EXIT_CODE_##exit, meaning, advice },
+#include "base/code.def"
+#undef CODE
+};
+
+_Static_assert(ARRAY_SIZE(entries) == CODE_MAX_, "every code has an entry");
+
+const struct code_entry *code_entry(enum code code)
+{
+    CHECK((size_t)code < ARRAY_SIZE(entries));
+    return &entries[code];
+}
+
+enum code code_find(const char *id)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+        if (strcmp(entries[i].id, id) == 0)
+            return (enum code)i;
+    }
+    return CODE_MAX_;
+}
