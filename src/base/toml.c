@@ -176,8 +176,8 @@ static int parse_token(struct toml_scan *s, struct toml_value *value)
         return toml_scan_fail(s, -EBADMSG, "expected a value, found %s", toml_scan_next(s));
     r = decode_token(token, value);
     if (r == -ERANGE) /* of the number, not of this parser: no limit of ours was met */
-        return toml_scan_fail(s, -EBADMSG, "%s '%s' does not fit into 64 bits",
-                              toml_kind_name(value->kind), toml_scan_shown(s, token));
+        return toml_scan_fail(s, -EBADMSG, "'%s' does not fit into 64 bits",
+                              toml_scan_shown(s, token));
     if (r == -EBADMSG)
         return toml_scan_fail(s, r, "'%s' is no value", toml_scan_shown(s, token));
     return r < 0 ? toml_scan_fail_tree(s, r) : 0;

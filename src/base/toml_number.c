@@ -129,7 +129,7 @@ int toml_number_float(const char *token, size_t length, double *ret)
         return 0;
     }
     if (length - sign == 3 && memcmp(token + sign, "nan", 3) == 0) {
-        *ret = copysign(nan(""), direction);
+        *ret = copysign((double)NAN, direction);
         return 0;
     }
     if (!has_float_grammar(token, length))
