@@ -101,6 +101,7 @@ class Format(LintCase):
     def test_broken_style(self):
         self.bad("format", {".clang-format": "Nonsense: 1\n", "src/base/a.c": GOOD_C},
                  (".clang-format:1", "failed"))
+        self.assertEqual(len(self.run_check("format", fix=True)), 1)
 
     def test_missing(self):
         self.with_programs({}, only=True)
@@ -394,16 +395,23 @@ class Dead(LintCase):
         only_tests = {**self.USED, "src/sys/b.c": '#include "base/a.h"\n',
                       "src/base/a_test.c": "int x = a_get;\n",
                       "src/base/meson.build": "files('a.c', 'a_test.c')\n"}
-        self.bad("dead", only_tests, ("src/base/a.h:4", "a_get() is public"))
+        self.bad("dead", only_tests, ("src/base/a.h:4", "a_get() is used by nobody"))
         self.good("dead", unused_functions={"a_get": "a reason"})
         self.bad("dead", {"src/sys/b.c": self.USED["src/sys/b.c"]},
                  ("tests/lint/policy.py:1", "a_get() is used"),
                  unused_functions={"a_get": "a reason"})
 
+    def test_functions_that_their_module_uses(self):
+        files = {**self.USED, "src/sys/b.c": '#include "base/a.h"\n',
+                 "src/base/a.c": GOOD_C + "int b = a_get;\n"}
+        self.bad("dead", files, ("src/base/a.h:4", "make it static"))
+        self.good("dead", {"src/base/a_test.c": "int x = a_get;\n",
+                           "src/base/meson.build": "files('a.c', 'a_test.c')\n"})
+
     def test_functions_for_tests(self):
         user = {"tests/vm/x.c": "int x = a_get;\n", "tests/meson.build": "files('vm/x.c')\n"}
         files = {**self.USED, "src/sys/b.c": '#include "base/a.h"\n', **user}
-        self.bad("dead", files, ("src/base/a.h:4", "a_get() is public"))
+        self.bad("dead", files, ("src/base/a.h:4", "a_get() is used by nobody"))
         self.good("dead", test_users={"base": "tests/vm/"})
 
     def test_declared_never_defined(self):
@@ -417,7 +425,7 @@ class Dead(LintCase):
                                 "static inline int two(void)\n{\n    return 2;\n}\n")
         self.bad("dead", {**self.USED, "src/base/a.h": header,
                           "src/sys/b.c": '#include "base/a.h"\n\nint b = A;\n'},
-                 ("src/base/a.h:8", "two() is public"))
+                 ("src/base/a.h:8", "two() is used by nobody"))
 
     def test_prototypes(self):
         text = ("struct a {\n    int (*call)(int x);\n};\ntypedef int (*hook)(void);\n"
@@ -476,7 +484,8 @@ class Hygiene(LintCase):
         self.good("hygiene", {
             "Makefile": "x:\n\tcc\n", "a.md": "T\u00ebst\n====" "===\n", "LICENSE": "x \n\n",
             "a.c": "/* TO" "DO(#12): later. TO" "DOS */\n", "data/x": "a \r\n\tb",
-            "image.bin": b"\0 \n", "empty": "", "out/x": "x \n", "build-a/x": "x \n",
+            "image.bin": b"\0 \n", "empty": "",
+            "profiles/n/overlay/etc/issue": "x\n\n", "out/x": "x \n", "build-a/x": "x \n",
             "a.txt": "/home /home/admin/x /sysroot/x rootfs/root/x https://x.org/home/y/z\n"},
             data=("data/*",))
 
@@ -529,6 +538,10 @@ class Scripts(LintCase):
     def test_shellcheck(self):
         self.bad("scripts", {"a": "#!/bin/sh\ncd $1\n"}, ("a:2", "SC2086"), ("a:2", "SC2164"))
         self.assertIn("shellcheck", self.notes)
+
+    def test_shellcheck_that_fails(self):
+        self.with_programs({"shellcheck": PROGRAM + "echo broken >&2\nexit 3\n"})
+        self.bad("scripts", {"a": "#!/bin/sh\n:\n"}, ("a:1", "shellcheck failed: broken"))
 
     def test_without_shellcheck(self):
         self.with_programs({"sh": "#!/bin/sh\nexec /bin/sh \"$@\"\n"}, only=True)

@@ -86,25 +86,37 @@ def is_user(policy, source, header):
     return bool(users) and source.path.startswith(users)
 
 
+def why_unused(name, header, own, users, tests):
+    """What is wrong with a public function, or None. One that its own module calls may be public
+    for the sake of its test; a macro or inline function of the header is a use as well."""
+    pattern = rf"\b{name}\b"
+    if name in users or len(re.findall(pattern, header.code)) > 1:
+        return None
+    if not own or len(re.findall(pattern, own.code)) < 2:
+        return f"{name}() is used by nobody" + (" but tests" if name in tests else "")
+    return None if name in tests else f"{name}() is used by its own module only: make it static or test it"
+
+
 def unused_functions(tree):
     files = tree.c_files((".c", ".h"))
     defined = {f.name for s in files for f in s.functions}
+    tests = set().union(*(s.words for s in files if s.is_test))
     unused = set()
     for header in files:
         if not (header.path.startswith("src/") and header.path.endswith(".h")):
             continue
-        used = set().union(*(s.words for s in files if is_user(tree.policy, s, header)))
+        own = tree.sources.get(header.path[:-1] + "c")
+        users = set().union(*(s.words for s in files if is_user(tree.policy, s, header)))
         for name, offset in header.prototypes:
             line = header.line_at(offset)
             if name not in defined:
                 yield Finding(header.path, line, "dead", f"{name}() is declared, never defined")
-            # A macro or inline function of the header itself is a use as well.
-            elif name not in used and len(re.findall(rf"\b{name}\b", header.code)) < 2:
+                continue
+            why = why_unused(name, header, own, users, tests)
+            if why:
                 unused.add(name)
                 if name not in tree.policy.unused_functions:
-                    yield Finding(header.path, line, "dead",
-                                  f"{name}() is public and used by nobody but its own module and "
-                                  "tests")
+                    yield Finding(header.path, line, "dead", why)
     for name in tree.policy.unused_functions:
         if name not in unused:
             yield Finding("tests/lint/policy.py", 1, "dead",

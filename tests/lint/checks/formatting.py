@@ -27,7 +27,7 @@ def run(tree):
 
 
 def fixed(tree):
-    paths = sorted({f.path for f in disagreements(tree) if f.path in tree.sources})
+    paths = sorted({f.path for f in disagreements(tree) if f.path.endswith((".c", ".h"))})
     if paths:
         subprocess.run(["clang-format", "-i", *paths], cwd=tree.root, check=True)
         tree.forget()
