@@ -94,7 +94,9 @@ def why_unused(name, header, own, users, tests):
         return None
     if not own or len(re.findall(pattern, own.code)) < 2:
         return f"{name}() is used by nobody" + (" but tests" if name in tests else "")
-    return None if name in tests else f"{name}() is used by its own module only: make it static or test it"
+    if name in tests:
+        return None
+    return f"{name}() is used by its own module only: make it static or test it"
 
 
 def unused_functions(tree):
