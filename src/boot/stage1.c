@@ -1,0 +1,90 @@
+#include "boot/stage1.h"
+
+#include "base/check.h"
+#include "boot/clock.h"
+#include "boot/ending.h"
+#include "boot/marker.h"
+#include "sys/console.h"
+
+static const struct {
+    const char *name;
+    stage1_step run;
+    enum code code; /* unless the step knows a closer one */
+} steps[] = {
+    { "pseudo", step_pseudo, CODE_BOOT_PSEUDO },
+    { "cmdline", step_cmdline, CODE_BOOT_CMDLINE },
+    { "attempts", step_attempts, CODE_BOOT_ATTEMPTS },
+    { "modules", step_modules, CODE_BOOT_MODULE },
+    { "watchdog", step_watchdog, CODE_BOOT_MODULE },
+    { "slot", step_slot, CODE_BOOT_SLOT_MISSING },
+    { "image", step_image, CODE_BOOT_IMAGE_MISSING },
+    { "verity", step_verity, CODE_BOOT_VERITY },
+    { "pcr-enter", step_pcr_enter, CODE_BOOT_PCR },
+    /* Place of "unseal": the key of persist leaves the TPM here and nowhere else. */
+    { "pcr-cap", step_pcr_cap, CODE_BOOT_PCR },
+    /* Place of "persist": LUKS is opened and mounted, after the cap, because from here on bytes are
+     * parsed that an attacker may have written. */
+    { "root", step_root, CODE_BOOT_ROOT },
+    { "switch", step_switch, CODE_BOOT_SWITCH },
+};
+
+_Static_assert(ARRAY_SIZE(steps) <= FACTS_STEPS_MAX, "every step's time has room");
+
+/* The whole state. Static, because it is large and because the check hook must find it. */
+static struct stage1 state = {
+    .kmsg_fd = -1,
+    .efivars_fd = -1,
+    .watchdog = { .fd = -1 },
+    .slot_fd = -1,
+    .image_fd = -1,
+    .image_device_fd = -1,
+    .devices = { .bus_fd = -1, .folder_fd = -1, .uevent_fd = -1 },
+};
+static const char *step_current = "start";
+
+void stage1_step_done(struct stage1 *s, const char *step)
+{
+    char marker[MARKER_SIZE];
+    uint64_t us = clock_us();
+
+    facts_add_step(&s->facts, step, us);
+    marker_ok(step, us, marker);
+    console_line(s->kmsg_fd, CONSOLE_NOTICE, marker);
+}
+
+void stage1_note(const struct stage1 *s, const char *key, const char *value)
+{
+    char marker[MARKER_SIZE];
+
+    marker_note(key, value, marker);
+    console_line(s->kmsg_fd, CONSOLE_NOTICE, marker);
+}
+
+/* A failed check ends like any other failure. A second one, on that way, can only abort: the
+ * kernel then panics over the loss of its init and restarts. */
+static void check_failure(void)
+{
+    static bool entered;
+    struct failure f;
+
+    if (entered)
+        return;
+    entered = true;
+    (void)failure_set(&f, CODE_INTERNAL, -1, "a check failed, see the line above");
+    ending_fail(&state, step_current, &f);
+}
+
+void stage1_run(void)
+{
+    (void)check_set_hook(check_failure); /* there was none */
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        struct failure f = { .code = steps[i].code };
+
+        step_current = steps[i].name;
+        if (steps[i].run(&state, &f) < 0)
+            ending_fail(&state, steps[i].name, &f);
+        stage1_step_done(&state, steps[i].name);
+    }
+    CHECK(!"the last step does not return");
+    __builtin_unreachable();
+}

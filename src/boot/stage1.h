@@ -1,0 +1,88 @@
+/* Stage 1, PID 1 of the initrd: from the kernel's hand-over to a verified root.
+ *
+ * It is a table of steps (stage1.c), each in its own file step_<name>.c. A step does its work,
+ * notes what it found in `facts`, and returns 0, or a negative errno with *f filled; f->code holds
+ * the step's own code beforehand, and is replaced where the catalogue has a closer one. The runner
+ * prints one marker for each step (docs/reference/markers.md). After a failure nothing is tried
+ * again: the TPM is capped, the reason is kept, and the machine restarts or halts
+ * (boot/attempts.h). There is no prompt and no shell.
+ *
+ * All memory is in one static object; nothing is allocated. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/failure.h"
+#include "boot/attempts.h"
+#include "boot/devices.h"
+#include "boot/facts.h"
+#include "boot/partition.h"
+#include "boot/superblock.h"
+#include "sys/watchdog.h"
+
+/* Where things are while stage 1 runs. */
+#define STAGE1_NEW_ROOT   "/newroot"
+#define STAGE1_STATE      "/run/broch"
+#define STAGE1_SLOT_MOUNT "/run/broch/slot"
+#define STAGE1_ROOT_NAME  "broch-root"
+
+/* Ten minutes for somebody to read the code, then the machine stops drawing power. */
+enum { STAGE1_HALT_S = 600 };
+
+struct stage1 {
+    int kmsg_fd;
+    int efivars_fd; /* the mounted efivarfs, -1 without variables */
+    struct attempts attempts;
+    struct watchdog watchdog;
+    bool tpm_present; /* there is one, so it has to work */
+    bool capped;      /* PCR 11 has its last value of this boot */
+
+    /* The signed command line and superblock; everything trusted comes from these. */
+    size_t cmdline_length;
+    char cmdline[INITRD_CMDLINE_MAX + 1];
+    uint8_t superblock_bytes[SUPERBLOCK_SIZE];
+    struct superblock superblock;
+
+    struct partition_uuid slot_uuid; /* empty: the image is found by content */
+    int slot_fd;                     /* the root folder of the mounted slot, or -1 */
+    int image_fd;                    /* the system image, or the block device that is it, or -1 */
+    char image_device[24];           /* "major:minor" for verity */
+    int image_device_fd;             /* keeps the loop device until verity has it, or -1 */
+    char root_device[32];            /* the path of verity's device */
+
+    struct facts facts;
+    struct devices devices;
+};
+
+/* True when a second partition with the slot's UUID has appeared by now (false without a slot). */
+MUST_USE bool step_slot_is_doubled(struct stage1 *s);
+
+typedef int (*stage1_step)(struct stage1 *s, struct failure *f);
+
+/* Runs all steps; the last one starts the next program in this process. So this only returns by
+ * way of reboot(2), which is to say never. */
+__attribute__((noreturn)) void stage1_run(void);
+
+/* Prints the marker of a finished step and notes its time. The runner calls it, and the last step,
+ * from which no runner returns. */
+void stage1_step_done(struct stage1 *s, const char *step);
+
+/* Prints `broch stage1 <key>="<value>"`. */
+void stage1_note(const struct stage1 *s, const char *key, const char *value);
+
+/* The steps, in their order. */
+int step_pseudo(struct stage1 *s, struct failure *f);
+int step_cmdline(struct stage1 *s, struct failure *f);
+int step_attempts(struct stage1 *s, struct failure *f);
+int step_modules(struct stage1 *s, struct failure *f);
+int step_watchdog(struct stage1 *s, struct failure *f);
+int step_slot(struct stage1 *s, struct failure *f);
+int step_image(struct stage1 *s, struct failure *f);
+int step_verity(struct stage1 *s, struct failure *f);
+int step_pcr_enter(struct stage1 *s, struct failure *f);
+int step_pcr_cap(struct stage1 *s, struct failure *f);
+int step_root(struct stage1 *s, struct failure *f);
+int step_switch(struct stage1 *s, struct failure *f);

@@ -1,0 +1,265 @@
+/* slot: the partition that this UKI was started from, by its identity; or, on media without
+ * partitions and when the kernel was started directly, the device that carries the image. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/line.h"
+#include "base/number.h"
+#include "boot/clock.h"
+#include "boot/stage1.h"
+#include "sys/attribute.h"
+#include "sys/efivars.h"
+#include "sys/mount.h"
+#include "sys/uevent.h"
+
+#define BLOCK_FOLDER "/sys/class/block"
+
+enum {
+    DEADLINE_S = 30, /* a large array of disks spins up in less */
+    ENTRIES_BUFFER_SIZE = 4096,
+    UEVENT_FILE_SIZE = 1024, /* of a block device: some ten short fields */
+};
+
+/* One look at all block devices. */
+struct scan {
+    struct stage1 *stage1;
+    unsigned count; /* partitions with the slot's UUID; or 1 when the image was found */
+    struct partition found;
+};
+
+typedef void (*scan_device)(struct scan *scan, const char *fields, size_t size);
+
+static void scan_entry(struct scan *scan, int folder_fd, const char *name, scan_device each)
+{
+    char path[NAME_MAX + sizeof("/uevent")], fields[UEVENT_FILE_SIZE];
+    struct line l = line_make(path, sizeof(path));
+    int size;
+
+    line_add(&l, name);
+    line_add(&l, "/uevent");
+    size = attribute_read(folder_fd, path, fields, sizeof(fields));
+    if (size > 0) /* else the device has just gone */
+        each(scan, fields, (size_t)size);
+}
+
+static int scan_blocks(struct scan *scan, scan_device each)
+{
+    _Alignas(struct dirent64) char buffer[ENTRIES_BUFFER_SIZE];
+    _cleanup_close_ int fd = open(BLOCK_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ssize_t size;
+
+    if (fd < 0)
+        return -errno;
+    while ((size = getdents64(fd, buffer, sizeof(buffer))) > 0) {
+        for (size_t offset = 0; offset < (size_t)size;) {
+            const struct dirent64 *entry = (const void *)(buffer + offset);
+
+            offset += entry->d_reclen;
+            if (entry->d_name[0] != '.')
+                scan_entry(scan, fd, entry->d_name, each);
+        }
+    }
+    return size < 0 ? -errno : 0;
+}
+
+/* Opens the node of a device and makes sure that it is the one that sysfs spoke of. */
+static int open_device(const struct partition_device *d)
+{
+    char path[sizeof("/dev/") + PARTITION_NAME_MAX];
+    struct line l = line_make(path, sizeof(path));
+    _cleanup_close_ int fd = -1;
+    struct stat status;
+
+    line_add(&l, "/dev/");
+    line_add(&l, d->name);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return -errno;
+    if (!S_ISBLK(status.st_mode) || status.st_rdev != makedev(d->major, d->minor))
+        return -ENODEV;
+    return take_fd(&fd);
+}
+
+static void match_uuid(struct scan *scan, const char *fields, size_t size)
+{
+    struct partition p;
+
+    if (partition_parse(fields, size, &p) < 0 ||
+        strcmp(p.uuid.text, scan->stage1->slot_uuid.text) != 0)
+        return;
+    scan->count++;
+    scan->found = p;
+}
+
+/* Devices that cannot be what the firmware or a person gave us to boot from; opening a floppy drive
+ * takes seconds. */
+static bool is_virtual(const char *name)
+{
+    static const char *const prefixes[] = { "loop", "dm-", "ram", "zram", "nbd", "md", "fd" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void match_content(struct scan *scan, const char *fields, size_t size)
+{
+    uint8_t bytes[SUPERBLOCK_SIZE];
+    struct stage1 *s = scan->stage1;
+    struct partition_device d;
+    _cleanup_close_ int fd = -1;
+
+    /* Several are harmless: whichever is taken, verity decides. */
+    if (scan->count > 0 || partition_device_parse(fields, size, &d) < 0 || is_virtual(d.name))
+        return;
+    fd = open_device(&d);
+    if (fd < 0 ||
+        attribute_read_at(fd, superblock_offset(&s->superblock), bytes, sizeof(bytes)) < 0)
+        return;
+    if (memcmp(bytes, s->superblock_bytes, sizeof(bytes)) != 0)
+        return;
+    s->image_fd = take_fd(&fd);
+    scan->found.device = d;
+    scan->count = 1;
+}
+
+static int search(struct stage1 *s, scan_device each, struct partition *ret, struct failure *f)
+{
+    uint64_t deadline_ns = clock_ns() + DEADLINE_S * NS_PER_S;
+
+    for (;;) {
+        struct scan scan = { .stage1 = s };
+        enum partition_verdict verdict;
+        uint64_t now_ns;
+        int r = devices_settle(&s->devices);
+
+        if (r >= 0)
+            r = scan_blocks(&scan, each);
+        now_ns = clock_ns();
+        verdict = partition_decide(&(struct partition_search){
+            .count = scan.count, .settled = true, .now_ns = now_ns, .deadline_ns = deadline_ns });
+        *ret = scan.found;
+        if (verdict == PARTITION_FOUND)
+            return 0;
+        if (verdict == PARTITION_TWICE)
+            return failure_set(f, CODE_BOOT_SLOT_TWICE, -ENOTUNIQ, "two partitions are %s",
+                               s->slot_uuid.text);
+        if (verdict == PARTITION_MISSING)
+            return failure_set(f, f->code, -ENODEV, "nothing in %d s", DEADLINE_S);
+        if (r >= 0)
+            r = devices_wait(&s->devices, deadline_ns - now_ns);
+        if (r < 0)
+            return failure_set(f, f->code, r, "cannot look for devices: %s", strerror(-r));
+    }
+}
+
+bool step_slot_is_doubled(struct stage1 *s)
+{
+    struct scan scan = { .stage1 = s };
+
+    if (!s->slot_uuid.text[0])
+        return false;
+    return devices_settle(&s->devices) >= 0 && scan_blocks(&scan, match_uuid) >= 0 &&
+           scan.count > 1;
+}
+
+/* The slot is a FAT filesystem that anybody with the disk may have written: as little of it as
+ * possible is used, for as short as possible. */
+static int mount_slot(struct stage1 *s, const struct partition *p, struct failure *f)
+{
+    char path[sizeof("/dev/") + PARTITION_NAME_MAX];
+    struct line l = line_make(path, sizeof(path));
+    struct mount_request slot = { path, STAGE1_SLOT_MOUNT, "vfat",
+                                  MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC, "umask=077" };
+    _cleanup_close_ int fd = open_device(&p->device);
+    int r = fd < 0 ? fd : 0;
+
+    line_add(&l, "/dev/");
+    line_add(&l, p->device.name);
+    if (r == 0 && mkdir(STAGE1_SLOT_MOUNT, 0700) < 0)
+        r = -errno;
+    if (r == 0)
+        r = mount_make(&slot);
+    if (r < 0)
+        return failure_set(f, CODE_BOOT_SLOT_MOUNT, r, "%s: %s", path, strerror(-r));
+    s->slot_fd = open(STAGE1_SLOT_MOUNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return s->slot_fd < 0 ? failure_set(f, CODE_BOOT_SLOT_MOUNT, -errno, "%s", path) : 0;
+}
+
+static int find_slot(struct stage1 *s, struct failure *f)
+{
+    struct line uuid = line_make(s->facts.partuuid, sizeof(s->facts.partuuid));
+    struct partition p;
+
+    if (devices_request(&s->devices, INITRD_REQUEST_SLOT, f) < 0 ||
+        search(s, match_uuid, &p, f) < 0)
+        return f->cause;
+    s->facts.slot = partition_slot_name(p.number);
+    if (!s->facts.slot)
+        return failure_set(f, f->code, -EBADMSG, "partition number %u is no slot", p.number);
+    s->facts.source = "slot";
+    line_add(&uuid, p.uuid.text);
+    return mount_slot(s, &p, f);
+}
+
+static int find_image(struct stage1 *s, struct failure *f)
+{
+    struct line name = line_make(s->facts.image_device, sizeof(s->facts.image_device));
+    struct partition p;
+
+    f->code = CODE_BOOT_IMAGE_MISSING;
+    if (search(s, match_content, &p, f) < 0)
+        return f->cause;
+    s->facts.slot = "direct";
+    s->facts.source = "device";
+    line_add(&name, p.device.name);
+    return 0;
+}
+
+/* The signed superblock says where in an image to look. */
+static int read_superblock(struct stage1 *s, struct failure *f)
+{
+    _cleanup_close_ int fd = open(INITRD_SUPERBLOCK, O_RDONLY | O_CLOEXEC);
+    int r = fd < 0 ? -errno : attribute_read_at(fd, 0, s->superblock_bytes, SUPERBLOCK_SIZE);
+
+    if (r == 0)
+        r = superblock_parse(s->superblock_bytes, &s->superblock);
+    return r < 0 ? failure_set(f, CODE_BOOT_VERITY, r, "%s: %s", INITRD_SUPERBLOCK, strerror(-r))
+                 : 0;
+}
+
+static int read_identity(struct stage1 *s, struct failure *f)
+{
+    uint8_t value[2 * (PARTITION_UUID_LENGTH + 1)];
+    int r;
+
+    if (s->efivars_fd < 0)
+        return 0;
+    r = efivars_read(s->efivars_fd, "LoaderDevicePartUUID", EFIVARS_GUID_LOADER, value,
+                     sizeof(value));
+    if (r == -ENOENT)
+        return 0;
+    if (r >= 0)
+        r = partition_uuid_decode(value, (size_t)r, &s->slot_uuid);
+    return r < 0 ? failure_set(f, f->code, r, "LoaderDevicePartUUID is malformed") : 0;
+}
+
+int step_slot(struct stage1 *s, struct failure *f)
+{
+    int r = read_superblock(s, f);
+
+    if (r == 0)
+        r = read_identity(s, f);
+    if (r < 0)
+        return r;
+    return s->slot_uuid.text[0] ? find_slot(s, f) : find_image(s, f);
+}

@@ -1,0 +1,46 @@
+#include "sys/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/line.h"
+
+static int open_standard(void)
+{
+    int fd = open("/dev/console", O_RDWR | O_NOCTTY);
+
+    return fd >= 0 ? fd : open("/dev/null", O_RDWR | O_NOCTTY);
+}
+
+int console_standard(void)
+{
+    for (int i = 0; i <= STDERR_FILENO; i++) {
+        int fd = open_standard();
+
+        if (fd < 0)
+            return -errno;
+        if (fd > STDERR_FILENO) {
+            (void)close(fd); /* all three were open already */
+            break;
+        }
+    }
+    return 0;
+}
+
+int console_open(void)
+{
+    int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+    return fd < 0 ? -errno : fd;
+}
+
+void console_line(int kmsg_fd, enum console_level level, const char *text)
+{
+    char buffer[CONSOLE_LINE_MAX + 8];
+    struct line l = line_make(buffer, sizeof(buffer));
+
+    line_addf(&l, "<%d>%.*s\n", (int)level, CONSOLE_LINE_MAX, text);
+    if (write(kmsg_fd, buffer, l.length) < 0)
+        return; /* no console, no words */
+}
