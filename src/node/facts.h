@@ -1,0 +1,35 @@
+/* The facts of this boot, written once by stage 1 to /run/broch/boot.json and never changed.
+ * Readers take them from here and do not ask firmware or device mapper again, so that everybody
+ * tells the same story. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/failure.h"
+#include "node/names.h"
+
+#define FACTS_PATH "/run/broch/boot.json"
+
+enum {
+    FACTS_FILE_SIZE_MAX = 64 * 1024,
+    FACTS_HASH_SIZE = 65, /* SHA-256 in digits and the terminating zero */
+    FACTS_SWITCH_SIZE = 8,
+    FACTS_SCHEMA_KNOWN = 1, /* the form of the file that this reader understands */
+};
+
+struct facts {
+    char generation[NAME_SIZE];
+    char profile[NAME_SIZE];
+    char slot[NAME_SIZE]; /* "A", "B" or "direct" */
+    char verity[FACTS_HASH_SIZE];
+    char secure_boot[FACTS_SWITCH_SIZE]; /* "on", "off" or "unknown" */
+    char tpm[FACTS_SWITCH_SIZE];         /* likewise */
+};
+
+/* Parses the JSON text. Refuses (-EBADMSG, *ret untouched) anything but one object with every fact
+ * of struct facts, of the right type and form, in the known schema; other keys are stage 1's own
+ * business (times, PCR values) and are left alone. */
+MUST_USE int facts_parse(const char *text, size_t size, struct facts *ret, struct failure *f);
+
+/* Reads and parses the file; -ENOENT when this machine was not booted by stage 1. */
+MUST_USE int facts_read(const char *path, struct facts *ret, struct failure *f);

@@ -1,0 +1,39 @@
+/* What `broch status` shows: gathered once, then worded as a table or as JSON. The JSON form is
+ * described by docs/reference/status.schema.json. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "node/facts.h"
+#include "node/order.h"
+#include "node/service.h"
+
+enum { STATUS_TEXT_SIZE = 128 };
+
+struct status {
+    struct facts facts;
+    char version[STATUS_TEXT_SIZE]; /* IMAGE_VERSION of os-release */
+    char channel[STATUS_TEXT_SIZE]; /* BROCH_CHANNEL of os-release */
+    char kernel[STATUS_TEXT_SIZE];
+    bool persistent; /* /var outlives the boot */
+    uint64_t uptime_s;
+    bool ready;        /* `broch ready` was reached in this boot ... */
+    uint64_t ready_us; /* ... this long after the kernel's start */
+    struct service services[ORDER_SERVICES_MAX];
+    size_t service_count;
+};
+
+/* Reads everything from the running system. Fails when the machine was not booted by stage 1
+ * (CODE_FACTS); what else is missing is shown as "unknown". */
+MUST_USE int status_gather(struct status *ret, struct failure *f);
+
+/* Appends the table for people; with `colour`, what needs a look is coloured (ANSI). */
+void status_add_table(const struct status *status, bool colour, struct text *t);
+
+/* Appends one JSON object and a newline. */
+void status_add_json(const struct status *status, struct text *t);
+
+/* Appends "2 d 3 h", "3 h 4 min", "4 min 5 s" or "5 s". */
+void status_add_duration(uint64_t seconds, struct text *t);

@@ -1,0 +1,165 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "node/status.h"
+
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static const struct status example = {
+    .facts = { .generation = "v0.1.0-node-amd64",
+               .profile = "node",
+               .slot = "A",
+               .verity = HASH,
+               .secure_boot = "on",
+               .tpm = "off" },
+    .version = "v0.1.0-node-amd64",
+    .channel = "development",
+    .kernel = "6.12.0-amd64",
+    .uptime_s = 3725,
+    .ready = true,
+    .ready_us = 2034567,
+    .services = { { .name = "watchdog", .state = SERVICE_READY, .pid = 157, .since_s = 3720 },
+                  { .name = "console-ttyS0", .state = SERVICE_UP, .pid = 9, .since_s = 4 },
+                  { .name = "ready", .state = SERVICE_DOWN, .since_s = 61 },
+                  { .name = "other", .state = SERVICE_UNKNOWN } },
+    .service_count = 4,
+};
+
+static const char table[] = "generation   v0.1.0-node-amd64\n"
+                            "profile      node\n"
+                            "version      v0.1.0-node-amd64\n"
+                            "slot         A\n"
+                            "secure boot  on\n"
+                            "TPM          off\n"
+                            "verity       " HASH "\n"
+                            "kernel       6.12.0-amd64\n"
+                            "channel      development\n"
+                            "state        volatile\n"
+                            "uptime       1 h 2 min\n"
+                            "ready        2.034 s after kernel start\n"
+                            "\n"
+                            "SERVICE              STATE       PID  FOR\n"
+                            "watchdog             ready       157  1 h 2 min\n"
+                            "console-ttyS0        up            9  4 s\n"
+                            "ready                down          -  1 min 1 s\n"
+                            "other                unknown       -  -\n";
+
+static void test_table(void **state)
+{
+    _cleanup_text_ struct text t = TEXT_INIT;
+
+    status_add_table(&example, false, &t);
+    assert_string_equal(text_string(&t), table);
+}
+
+/* Colour adds escape sequences and changes nothing else. */
+static void test_colour(void **state)
+{
+    _cleanup_text_ struct text t = TEXT_INIT;
+    char plain[sizeof(table) + 1];
+    const char *p;
+    size_t length = 0;
+
+    status_add_table(&example, true, &t);
+    assert_non_null(strstr(text_string(&t), "\033[33moff\033[0m"));
+    for (p = text_string(&t); *p; p++) {
+        if (*p == '\033')
+            p = strchr(p, 'm');
+        else
+            plain[length++] = *p;
+        assert_non_null(p);
+        assert_true(length < sizeof(plain));
+    }
+    plain[length] = '\0';
+    assert_string_equal(plain, table);
+}
+
+static void test_json(void **state)
+{
+    _cleanup_text_ struct text t = TEXT_INIT;
+    struct status status = example;
+
+    status.service_count = 1;
+    status_add_json(&status, &t);
+    assert_string_equal(text_string(&t), "{\n"
+                                         "  \"generation\":\"v0.1.0-node-amd64\",\n"
+                                         "  \"profile\":\"node\",\n"
+                                         "  \"version\":\"v0.1.0-node-amd64\",\n"
+                                         "  \"slot\":\"A\",\n"
+                                         "  \"secureboot\":\"on\",\n"
+                                         "  \"tpm\":\"off\",\n"
+                                         "  \"verity\":\"" HASH "\",\n"
+                                         "  \"kernel\":\"6.12.0-amd64\",\n"
+                                         "  \"channel\":\"development\",\n"
+                                         "  \"state\":\"volatile\",\n"
+                                         "  \"uptime_s\":3725,\n"
+                                         "  \"ready_us\":2034567,\n"
+                                         "  \"services\":[\n"
+                                         "    {\n"
+                                         "      \"name\":\"watchdog\",\n"
+                                         "      \"state\":\"ready\",\n"
+                                         "      \"pid\":157,\n"
+                                         "      \"since_s\":3720\n"
+                                         "    }\n"
+                                         "  ]\n"
+                                         "}\n");
+}
+
+static void test_json_of_the_unknown(void **state)
+{
+    _cleanup_text_ struct text t = TEXT_INIT;
+    struct status status = example;
+
+    status.ready = false;
+    status.persistent = true;
+    status_add_json(&status, &t);
+    assert_int_equal(text_status(&t), 0);
+    assert_non_null(strstr(text_string(&t), "\"ready_us\":null"));
+    assert_non_null(strstr(text_string(&t), "\"state\":\"persistent\""));
+    assert_non_null(strstr(text_string(&t), "\"pid\":null,\n      \"since_s\":null"));
+}
+
+static void test_not_ready(void **state)
+{
+    _cleanup_text_ struct text t = TEXT_INIT;
+    struct status status = { .channel = "stable" };
+
+    status_add_table(&status, false, &t);
+    assert_non_null(strstr(text_string(&t), "ready        not yet\n"));
+    assert_null(strstr(text_string(&t), "SERVICE"));
+}
+
+static void test_durations(void **state)
+{
+    static const struct {
+        uint64_t seconds;
+        const char *text;
+    } cases[] = {
+        { 0, "0 s" },          { 59, "59 s" },
+        { 60, "1 min 0 s" },   { 3599, "59 min 59 s" },
+        { 3600, "1 h 0 min" }, { 86399, "23 h 59 min" },
+        { 86400, "1 d 0 h" },  { 90000000, "1041 d 16 h" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_text_ struct text t = TEXT_INIT;
+
+        status_add_duration(cases[i].seconds, &t);
+        assert_string_equal(text_string(&t), cases[i].text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),     cmocka_unit_test(test_colour),
+        cmocka_unit_test(test_json),      cmocka_unit_test(test_json_of_the_unknown),
+        cmocka_unit_test(test_not_ready), cmocka_unit_test(test_durations),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,156 @@
+/* PID 1 between stage 1 and the supervisor. Makes the running system's filesystems, folders,
+ * identity and scan directory, then becomes s6-svscan. What the machine can live without is a
+ * warning; what it cannot ends on one path: a line with a code in the kernel log, five seconds to
+ * read it, restart. */
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "node/identity.h"
+#include "node/kernel_log.h"
+#include "node/mounts.h"
+#include "node/order.h"
+#include "node/scan.h"
+#include "node/skeleton.h"
+
+enum { FAILURE_PAUSE_S = 5 }; /* as long as panic=5 shows a panic */
+
+static const char supervisor[] = "/usr/bin/s6-svscan";
+static char *const supervisor_arguments[] = { (char[]){ "s6-svscan" }, (char[]){ SCAN_TARGET },
+                                              NULL };
+/* The kernel puts words of its command line into the environment; services get none of that. */
+static char *const supervisor_environment[] = {
+    (char[]){ "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin" },
+    (char[]){ "LANG=C.UTF-8" },
+    NULL,
+};
+static const char *current_step = "start";
+
+__attribute__((noreturn)) static void give_up(void)
+{
+    kernel_log(KERNEL_LOG_CRITICAL, "broch init status=restart");
+    (void)sleep(FAILURE_PAUSE_S); /* nothing interrupts it that would matter */
+    sync();
+    (void)reboot(RB_AUTOBOOT); /* returns only on failure */
+    for (;;)
+        (void)pause();
+}
+
+static void fail(const struct failure *f)
+{
+    char detail[FAILURE_TEXT_MAX + 64];
+
+    (void)snprintf(detail, sizeof(detail), "%s (%s)", f->text, strerror(-f->cause));
+    kernel_log_failure(KERNEL_LOG_CRITICAL, "init", current_step, f->code, detail);
+    give_up();
+}
+
+static void warn(const struct failure *f)
+{
+    char detail[FAILURE_TEXT_MAX + 64];
+
+    (void)snprintf(detail, sizeof(detail), "%s (%s), going on", f->text, strerror(-f->cause));
+    kernel_log_failure(KERNEL_LOG_WARNING, "init", current_step, f->code, detail);
+}
+
+static void set_up_descriptors(void)
+{
+    int null_fd = open("/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    int console_fd = open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+    /* Services write to the console until each has its log. Errors: stage 1 left these open. */
+    (void)dup2(null_fd, STDIN_FILENO);
+    (void)dup2(console_fd >= 0 ? console_fd : null_fd, STDOUT_FILENO);
+    (void)dup2(console_fd >= 0 ? console_fd : null_fd, STDERR_FILENO);
+    if (null_fd > STDERR_FILENO)
+        (void)close(null_fd);
+    if (console_fd > STDERR_FILENO)
+        (void)close(console_fd);
+}
+
+static int make_mounts(struct failure *f)
+{
+    for (size_t i = 0; i < mounts_table_count; i++) {
+        const struct mounts_entry *entry = &mounts_table[i];
+        int r = mounts_make(entry, f);
+
+        if (r < 0 && entry->need == MOUNTS_NEEDED)
+            return r;
+        if (r < 0 && !(entry->need == MOUNTS_IF_THERE && mounts_error_is_absence(r)))
+            warn(f);
+    }
+    return 0;
+}
+
+static int make_skeleton(struct failure *f)
+{
+    return skeleton_make(SKELETON_PATH, warn, f);
+}
+
+static int bring_up_loopback(struct failure *f)
+{
+    _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+
+    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+        return failure_set(f, CODE_INTERNAL, -errno, "cannot bring up the interface 'lo'");
+    return 0;
+}
+
+static int make_services(struct failure *f)
+{
+    static struct order order;
+    int r = order_read(ORDER_PATH, &order, f);
+
+    return r < 0 ? r : scan_make(SCAN_SOURCE, SCAN_TARGET, &order, warn, f);
+}
+
+/* Ctrl-Alt-Del becomes SIGINT to PID 1 instead of an immediate reset. */
+static int take_keys(struct failure *f)
+{
+    if (reboot(RB_DISABLE_CAD) < 0)
+        return failure_set(f, CODE_INTERNAL, -errno, "cannot take over Ctrl-Alt-Del");
+    return 0;
+}
+
+static const struct step {
+    const char *name;
+    int (*run)(struct failure *f);
+    bool needed;
+} steps[] = {
+    { "mounts", make_mounts, true },     { "skeleton", make_skeleton, false },
+    { "identity", identity_set, false }, { "loopback", bring_up_loopback, false },
+    { "services", make_services, true }, { "keys", take_keys, false },
+};
+
+int main(void)
+{
+    struct failure f = FAILURE_NONE;
+
+    if (getpid() != 1) {
+        (void)fprintf(stderr, "broch-init: only the kernel starts this program, as PID 1\n");
+        return EXIT_CODE_USAGE;
+    }
+    (void)check_set_hook(give_up); /* the default hook has no former one */
+    (void)umask(022);
+    if (chdir("/") < 0) /* stage 1 stands there already */
+        kernel_log(KERNEL_LOG_WARNING, "broch init step=start status=fail detail=chdir");
+    set_up_descriptors();
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        current_step = steps[i].name;
+        if (steps[i].run(&f) < 0)
+            (steps[i].needed ? fail : warn)(&f);
+    }
+    current_step = "supervisor";
+    (void)execve(supervisor, supervisor_arguments, supervisor_environment);
+    (void)failure_set(&f, CODE_INIT_SUPERVISOR, -errno, "cannot run '%s'", supervisor);
+    fail(&f);
+}

@@ -1,0 +1,134 @@
+/* Waits until every other service is ready, then says so once: the `broch ready` line, its record
+ * in /run/broch/ready.json, and the end of this boot's count of attempts. Idles afterwards without
+ * a timer, so that its being up means "this machine became ready". */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/number.h"
+#include "node/attempts.h"
+#include "node/facts.h"
+#include "node/kernel_log.h"
+#include "node/marker.h"
+#include "node/notify.h"
+#include "node/order.h"
+#include "node/scan.h"
+#include "sys/file.h"
+#include "sys/spawn.h"
+
+static const char program[] = "broch-ready";
+static const char own_service[] = "ready";
+
+enum {
+    TIMEOUT_S_DEFAULT = 60,
+    TIMEOUT_S_MAX = 3600,
+    NUMBER_SIZE = 24,
+    RECORD_SIZE = 512,
+    SERVICE_PATH_SIZE = sizeof(SCAN_TARGET) + NAME_SIZE,
+};
+
+/* Blocks until all services but this one are up and ready; -ETIMEDOUT after the deadline. */
+static int wait_for_services(uint64_t timeout_s, struct failure *f)
+{
+    static char paths[ORDER_SERVICES_MAX][SERVICE_PATH_SIZE];
+    char timeout_ms[NUMBER_SIZE];
+    struct arguments arguments = ARGUMENTS("s6-svwait", "-U", "-t", timeout_ms);
+    const struct spawn spawn = { .arguments = &arguments, SPAWN_FDS_NONE };
+    static struct order order;
+    size_t fixed = arguments.count;
+    int r = order_read(ORDER_PATH, &order, f);
+
+    if (r < 0)
+        return r;
+    (void)snprintf(timeout_ms, sizeof(timeout_ms), "%llu", /* always fits */
+                   (unsigned long long)timeout_s * 1000);
+    for (size_t i = 0; i < order.count; i++) {
+        if (strcmp(order.names[i], own_service) == 0)
+            continue;
+        (void)snprintf(paths[i], sizeof(paths[i]), "%s/%s", SCAN_TARGET, order.names[i]);
+        arguments_add(&arguments, paths[i]);
+    }
+    if (arguments.count == fixed || spawn_run(&spawn, f) == 0)
+        return 0;
+    return failure_set(f, CODE_READY, -ETIMEDOUT, "not all services are ready after %llu s",
+                       (unsigned long long)timeout_s);
+}
+
+static void warn(const char *step, const struct failure *f)
+{
+    char detail[FAILURE_TEXT_MAX + 64];
+
+    (void)snprintf(detail, sizeof(detail), "%s (%s)", f->text, strerror(-f->cause));
+    kernel_log_failure(KERNEL_LOG_WARNING, "ready", step, f->code, detail);
+}
+
+/* The marker comes first: it is what people and tests wait for, and its time is the boot's. After a
+ * restart of this service the machine does not become ready a second time. */
+static void announce(const struct facts *facts)
+{
+    char buffer[KERNEL_LOG_LINE_MAX], record[RECORD_SIZE];
+    struct line l = line_make(buffer, sizeof(buffer));
+    struct line r = line_make(record, sizeof(record));
+    uint64_t now_us = kernel_log_now_us();
+    struct failure f = FAILURE_NONE;
+
+    if (file_exists(MARKER_RECORD_PATH))
+        return;
+    marker_ready_line(facts, now_us, &l);
+    CHECK(!l.cut);
+    kernel_log(KERNEL_LOG_WARNING, buffer);
+    marker_ready_record(facts, now_us, &r);
+    CHECK(!r.cut);
+    if (file_write(MARKER_RECORD_PATH, record, r.length, 0644, &f) < 0)
+        warn("record", &f);
+    if (attempts_clear(&f) < 0)
+        warn("attempts", &f);
+}
+
+static int serve(uint64_t timeout_s, uint64_t notify_fd, struct failure *f)
+{
+    struct facts facts;
+    int r = facts_read(FACTS_PATH, &facts, f);
+
+    if (r == 0)
+        r = wait_for_services(timeout_s, f);
+    if (r < 0) {
+        warn("wait", f);
+        return r;
+    }
+    announce(&facts);
+    notify_ready(notify_fd);
+    for (;;)
+        (void)pause(); /* until the signal that ends the program */
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t timeout_s = TIMEOUT_S_DEFAULT, notify_fd = NOTIFY_FD_NONE;
+    const struct option_spec specs[] = {
+        { "timeout", OPTION_NUMBER, &timeout_s, "SECONDS", "how long to wait for the services" },
+        NOTIFY_OPTION(&notify_fd),
+    };
+    const struct options options = {
+        .program = program,
+        .synopsis = "[options]",
+        .purpose = "Says on the console that this machine is ready.",
+        .specs = specs,
+        .spec_count = ARRAY_SIZE(specs),
+    };
+    struct operands operands;
+    struct failure f = FAILURE_NONE;
+    int r = options_parse(&options, argc, argv, &operands, &f);
+
+    if (r > 0) {
+        options_help(&options, stdout);
+        return EXIT_CODE_DONE;
+    }
+    if (r == 0 && (timeout_s == 0 || timeout_s > TIMEOUT_S_MAX))
+        r = failure_set(&f, CODE_USAGE, -EINVAL, "--timeout takes 1 to %d", TIMEOUT_S_MAX);
+    if (r == 0)
+        r = serve(timeout_s, notify_fd, &f);
+    CHECK(r < 0);
+    return (int)failure_print(&f, program, stderr);
+}

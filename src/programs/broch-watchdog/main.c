@@ -1,0 +1,105 @@
+/* Keeps the hardware watchdog quiet for as long as this program runs. It never disarms the device:
+ * when it ends, in order or not, the machine has one timeout to restart it or to finish going down.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/options.h"
+#include "node/kernel_log.h"
+#include "node/notify.h"
+#include "sys/watchdog.h"
+
+static const char program[] = "broch-watchdog";
+static const char device[] = "/dev/watchdog0";
+
+enum {
+    TIMEOUT_S_DEFAULT = 60,
+    TIMEOUT_S_MAX = 3600,
+    PETS_PER_TIMEOUT = 3, /* two may be late */
+};
+
+static int start_timer(unsigned timeout_s, int *ret_fd, struct failure *f)
+{
+    const struct itimerspec period = {
+        .it_interval.tv_sec = (time_t)timeout_s / PETS_PER_TIMEOUT,
+        .it_value.tv_nsec = 1, /* the first one at once */
+    };
+    _cleanup_close_ int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+
+    if (fd < 0 || timerfd_settime(fd, 0, &period, NULL) < 0)
+        return failure_set(f, CODE_WATCHDOG, -errno, "cannot make a timer");
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+/* Returns only on failure. SIGTERM ends the program wherever it is, with the device armed. */
+static int pet_for_ever(const struct watchdog *watchdog, int timer_fd, struct failure *f)
+{
+    uint64_t expirations;
+
+    for (;;) {
+        if (read(timer_fd, &expirations, sizeof(expirations)) < 0 && errno != EINTR)
+            return failure_set(f, CODE_WATCHDOG, -errno, "cannot read the timer");
+        watchdog_keep_alive(watchdog);
+    }
+}
+
+static int guard(unsigned timeout_s, uint64_t notify_fd, struct failure *f)
+{
+    struct watchdog watchdog = { .fd = -1 };
+    int timer_fd, r;
+
+    r = watchdog_open(device, timeout_s, &watchdog);
+    if (r == -ENOENT || r == -ENODEV) {
+        kernel_log(KERNEL_LOG_INFO, "broch watchdog status=absent");
+        notify_ready(notify_fd);
+        for (;;)
+            (void)pause(); /* until the signal that ends the program */
+    }
+    if (r < 0)
+        return failure_set(f, CODE_WATCHDOG, r, "cannot open '%s'", device);
+    /* From here on both descriptors live as long as the process. */
+    if (watchdog.timeout_s < PETS_PER_TIMEOUT)
+        return failure_set(f, CODE_WATCHDOG, -ERANGE, "'%s' has a timeout of %u s", device,
+                           watchdog.timeout_s);
+    r = start_timer(watchdog.timeout_s, &timer_fd, f);
+    if (r < 0)
+        return r;
+    notify_ready(notify_fd);
+    return pet_for_ever(&watchdog, timer_fd, f);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t timeout_s = TIMEOUT_S_DEFAULT, notify_fd = NOTIFY_FD_NONE;
+    const struct option_spec specs[] = {
+        { "timeout", OPTION_NUMBER, &timeout_s, "SECONDS", "restart the machine after so long" },
+        NOTIFY_OPTION(&notify_fd),
+    };
+    const struct options options = {
+        .program = program,
+        .synopsis = "[options]",
+        .purpose = "Keeps the hardware watchdog quiet while the system runs.",
+        .specs = specs,
+        .spec_count = ARRAY_SIZE(specs),
+    };
+    struct operands operands;
+    struct failure f = FAILURE_NONE;
+    int r = options_parse(&options, argc, argv, &operands, &f);
+
+    if (r > 0) {
+        options_help(&options, stdout);
+        return EXIT_CODE_DONE;
+    }
+    if (r == 0 && (timeout_s < PETS_PER_TIMEOUT || timeout_s > TIMEOUT_S_MAX))
+        r = failure_set(&f, CODE_USAGE, -EINVAL, "--timeout takes %d to %d", PETS_PER_TIMEOUT,
+                        TIMEOUT_S_MAX);
+    if (r == 0)
+        r = guard((unsigned)timeout_s, notify_fd, &f);
+    CHECK(r < 0);
+    return (int)failure_print(&f, program, stderr);
+}
