@@ -7,10 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "base/cleanup.h"
 #include "base/number.h"
 #include "base/test_heap.h"
-#include "base/test_json.h"
 
 struct disk {
     char *label;
@@ -287,72 +285,6 @@ static void test_sizes(void **state)
     }
 }
 
-static char *print_schema(const struct schema *schema, const char *id)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
-
-    assert_non_null(stream);
-    schema_print_json(schema, id, stream);
-    assert_int_equal(fclose(stream), 0);
-    return text;
-}
-
-static void test_print(void **state)
-{
-    static const char *const parts[] = {
-        "\"$schema\": \"https://json-schema.org/draft/2020-12/schema\"",
-        "\"$id\": \"urn:machine\"",
-        "\"title\": \"machine\"",
-        "\"additionalProperties\": false",
-        "\"description\": \"What the \\\"machine\\\" is called.\"",
-        "\"pattern\": \"^[a-z-]+$\"",
-        "\"default\": \"s6\"",
-        "\"maximum\": 64,\n      \"default\": 2",
-        "\"$comment\": \"from 64MiB to 1024GiB\"",
-        "\"default\": \"2GiB\"",
-        "\"maxItems\": 4",
-        "\"default\": true",
-        "\"required\": [\n    \"name\"\n  ]",
-    };
-    _cleanup_free_ char *text = print_schema(&machine_schema, "urn:machine");
-
-    (void)state;
-    assert_true(test_json_is_valid(text));
-    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-        assert_non_null(strstr(text, parts[i]));
-}
-
-static void test_print_small(void **state)
-{
-    _cleanup_free_ char *text = print_schema(&disk_schema, NULL);
-
-    (void)state;
-    assert_string_equal(text, "{\n"
-                              "  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n"
-                              "  \"title\": \"disk\",\n"
-                              "  \"description\": \"A disk.\",\n"
-                              "  \"type\": \"object\",\n"
-                              "  \"additionalProperties\": false,\n"
-                              "  \"required\": [\n"
-                              "    \"label\"\n"
-                              "  ],\n"
-                              "  \"properties\": {\n"
-                              "    \"label\": {\n"
-                              "      \"type\": \"string\",\n"
-                              "      \"maxLength\": 8\n"
-                              "    },\n"
-                              "    \"size\": {\n"
-                              "      \"type\": \"string\",\n"
-                              "      \"pattern\": \"^(0|[1-9][0-9]*)(KiB|MiB|GiB)?$\",\n"
-                              "      \"$comment\": \"from 1MiB to 64GiB\",\n"
-                              "      \"default\": \"2GiB\"\n"
-                              "    }\n"
-                              "  }\n"
-                              "}\n");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,8 +294,6 @@ int main(void)
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_out_of_memory_fallback),
         cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_print),
-        cmocka_unit_test(test_print_small),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,7 +137,8 @@ void toml_scan_blanks(struct toml_scan *s)
         cursor_skip(&s->cursor, 1);
 }
 
-bool toml_scan_newline(struct toml_scan *s)
+/* Consumes LF or CRLF. */
+static bool accept_newline(struct toml_scan *s)
 {
     if (toml_scan_peek(s, 0) == '\r' && toml_scan_peek(s, 1) == '\n')
         cursor_skip(&s->cursor, 1);
@@ -170,7 +171,7 @@ int toml_scan_gap(struct toml_scan *s)
         r = skip_comment(s);
         if (r < 0)
             return r;
-    } while (toml_scan_newline(s));
+    } while (accept_newline(s));
     return 0;
 }
 
@@ -182,7 +183,7 @@ int toml_scan_line_end(struct toml_scan *s)
     r = skip_comment(s);
     if (r < 0)
         return r;
-    if (toml_scan_peek(s, 0) >= 0 && !toml_scan_newline(s))
+    if (toml_scan_peek(s, 0) >= 0 && !accept_newline(s))
         return toml_scan_fail(s, -EBADMSG, "expected the end of the line, found %s",
                               toml_scan_next(s));
     return 0;
@@ -224,11 +225,11 @@ static int scan_scalar(struct toml_scan *s, size_t digits)
 static int scan_continuation(struct toml_scan *s)
 {
     toml_scan_blanks(s);
-    if (!toml_scan_newline(s))
+    if (!accept_newline(s))
         return toml_scan_fail(s, -EBADMSG, "a backslash before blanks must end its line");
     do {
         toml_scan_blanks(s);
-    } while (toml_scan_newline(s));
+    } while (accept_newline(s));
     return 0;
 }
 
@@ -299,7 +300,7 @@ static int scan_string_body(struct toml_scan *s, char quote, bool multiline, uns
             r = scan_escape(s, multiline);
             if (r < 0)
                 return r;
-        } else if (multiline && toml_scan_newline(s)) {
+        } else if (multiline && accept_newline(s)) {
             text_add(&s->scratch, "\n");
         } else {
             return toml_scan_fail(s, -EBADMSG, "expected the end of the string, found %s",
@@ -320,7 +321,7 @@ int toml_scan_string(struct toml_scan *s, struct toml_text *ret)
     if (toml_scan_peek(s, 0) == quote && toml_scan_peek(s, 1) == quote) {
         cursor_skip(&s->cursor, 2);
         multiline = true;
-        (void)toml_scan_newline(s); /* the first newline is not part of the text */
+        (void)accept_newline(s); /* the first newline is not part of the text */
     }
     text_clear(&s->scratch);
     r = scan_string_body(s, quote, multiline, first_line);

@@ -45,9 +45,6 @@ MUST_USE int toml_scan_check_utf8(struct toml_scan *s);
 /* Consumes spaces and tabs. */
 void toml_scan_blanks(struct toml_scan *s);
 
-/* Consumes LF or CRLF. */
-bool toml_scan_newline(struct toml_scan *s);
-
 /* Consumes blanks, newlines and comments. Returns 0 or a failure. */
 MUST_USE int toml_scan_gap(struct toml_scan *s);
 

@@ -10,10 +10,8 @@
 
 #include "base/cleanup.h"
 #include "base/line.h"
-#include "base/test_death.h"
 #include "base/test_heap.h"
 #include "base/text.h"
-#include "base/toml_number.h"
 
 enum { TREE_MAX = 4096 };
 
@@ -402,164 +400,6 @@ static void test_many_keys(void **state)
     assert_int_equal(toml_line(toml_get(toml_root(document), "k19999")), 20000);
 }
 
-static void test_accessors(void **state)
-{
-    static const char text[] = "a = 'x'\n\nb = \"y\\u0000z\"\n\"k\\u0000\" = 1\n[t]\n[[u]]\n";
-    _cleanup_toml_ struct toml *document = NULL;
-    struct failure f = FAILURE_NONE;
-    const struct toml_value *root;
-    size_t length = 0;
-
-    (void)state;
-    assert_int_equal(toml_parse("t.toml", text, sizeof(text) - 1, &document, &f), 0);
-    root = toml_root(document);
-    assert_string_equal(toml_name(document), "t.toml");
-    assert_int_equal(toml_line(root), 1);
-    assert_int_equal(toml_count(root), 5);
-    assert_null(toml_get(root, "c"));
-    assert_null(toml_get(root, ""));
-    assert_string_equal(toml_string(toml_get(root, "a"), NULL), "x");
-    assert_string_equal(toml_key_at(root, 0), "a");
-    assert_ptr_equal(toml_at(root, 0), toml_get(root, "a"));
-    assert_int_equal(toml_line(toml_get(root, "b")), 3);
-    assert_null(toml_string(toml_get(root, "b"), NULL)); /* not a C string */
-    assert_memory_equal(toml_string(toml_get(root, "b"), &length), "y\0z", 4);
-    assert_int_equal(length, 3);
-    assert_null(toml_get(root, "k")); /* the key is "k" and a zero */
-    assert_int_equal(toml_key_length(root, 2), 2);
-    assert_int_equal(toml_line(toml_get(root, "t")), 5);
-    assert_int_equal(toml_line(toml_at(toml_get(root, "u"), 0)), 6);
-    assert_string_equal(toml_kind_name(toml_kind(toml_get(root, "u"))), "an array");
-    toml_free(NULL);
-}
-
-static const struct toml_value *wrong_kind;
-
-static void call_count(void)
-{
-    (void)toml_count(wrong_kind);
-}
-
-static void call_at(void)
-{
-    (void)toml_at(wrong_kind, 0);
-}
-
-static void call_get(void)
-{
-    (void)toml_get(wrong_kind, "a");
-}
-
-static void call_key_at(void)
-{
-    (void)toml_key_at(wrong_kind, 0);
-}
-
-static void call_key_length(void)
-{
-    (void)toml_key_length(wrong_kind, 0);
-}
-
-static void call_string(void)
-{
-    (void)toml_string(wrong_kind, NULL);
-}
-
-static void call_integer(void)
-{
-    (void)toml_integer(wrong_kind);
-}
-
-static void call_float(void)
-{
-    (void)toml_float(wrong_kind);
-}
-
-static void call_time(void)
-{
-    (void)toml_time(wrong_kind);
-}
-
-static void call_boolean(void)
-{
-    (void)toml_boolean(wrong_kind);
-}
-
-static void test_wrong_kind(void **state)
-{
-    static void (*const on_boolean[])(void) = { call_count,   call_at,         call_get,
-                                                call_key_at,  call_key_length, call_string,
-                                                call_integer, call_float,      call_time };
-    _cleanup_toml_ struct toml *document = NULL;
-    struct failure f = FAILURE_NONE;
-
-    (void)state;
-    assert_int_equal(toml_parse("t.toml", "a = true\nb = 1\nc = []", 21, &document, &f), 0);
-    wrong_kind = toml_get(toml_root(document), "a");
-    for (size_t i = 0; i < ARRAY_SIZE(on_boolean); i++)
-        assert_true(test_death_by_abort(on_boolean[i], NULL, 0));
-    wrong_kind = toml_get(toml_root(document), "b");
-    assert_true(test_death_by_abort(call_boolean, NULL, 0));
-    wrong_kind = toml_get(toml_root(document), "c"); /* empty: no index is below the count */
-    assert_true(test_death_by_abort(call_at, NULL, 0));
-    assert_true(test_death_by_abort(call_key_at, NULL, 0));
-}
-
-/* A generator with a fixed seed: failures repeat. */
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
-static void test_numbers_round_trip(void **state)
-{
-    uint64_t seed = 20261120;
-
-    (void)state;
-    for (unsigned i = 0; i < 20000; i++) {
-        uint64_t bits = next_random(&seed) >> i % 64;
-        char token[64];
-        struct line l = line_make(token, sizeof(token));
-        int64_t integer = 0;
-        double number, decoded = 0;
-
-        line_addf(&l, "%lld", (long long)bits);
-        assert_int_equal(toml_number_integer(token, l.length, &integer), 0);
-        assert_true(integer == (int64_t)bits);
-        memcpy(&number, &bits, sizeof(number));
-        l = line_make(token, sizeof(token));
-        line_addf(&l, "%.16e", number);
-        if (!isfinite(number))
-            continue;
-        assert_int_equal(toml_number_float(token, l.length, &decoded), 0);
-        assert_memory_equal(&decoded, &number, sizeof(number));
-    }
-}
-
-/* Every day of 400 years exists or not, by the rule of the Gregorian calendar told another way. */
-static void test_days(void **state)
-{
-    static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-
-    (void)state;
-    for (unsigned i = 0; i < 400 * 12 * 32; i++) {
-        unsigned year = 1800 + i / (12 * 32), month = i / 32 % 12, day = i % 32;
-        bool is_leap = (year % 400 == 0) || (year % 100 != 0 && year % 4 == 0);
-        unsigned last = days[month] + (month == 1 && is_leap ? 1u : 0u);
-        char token[16];
-        struct line l = line_make(token, sizeof(token));
-        struct toml_time time;
-        enum toml_kind kind;
-
-        line_addf(&l, "%04u-%02u-%02u", year, month + 1, day);
-        assert_int_equal(toml_number_time(token, l.length, &kind, &time),
-                         day >= 1 && day <= last ? 0 : -EBADMSG);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -574,10 +414,6 @@ int main(void)
         cmocka_unit_test(test_limit_values),
         cmocka_unit_test(test_limit_size),
         cmocka_unit_test(test_many_keys),
-        cmocka_unit_test(test_accessors),
-        cmocka_unit_test(test_wrong_kind),
-        cmocka_unit_test(test_numbers_round_trip),
-        cmocka_unit_test(test_days),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

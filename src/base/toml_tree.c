@@ -14,8 +14,9 @@ struct toml_block {
     alignas(max_align_t) unsigned char bytes[];
 };
 
-/* One allocation per node rather than a pool: the sanitizers then see every overrun. */
-void *toml_tree_allocate(struct toml *document, size_t size)
+/* Zeroed bytes that live as long as the document, or NULL. One allocation per node rather than a
+ * pool: the sanitizers then see every overrun. */
+static void *allocate(struct toml *document, size_t size)
 {
     struct toml_block *block;
 
@@ -30,7 +31,7 @@ void *toml_tree_allocate(struct toml *document, size_t size)
 
 int toml_tree_copy(struct toml *document, const char *bytes, size_t length, struct toml_text *ret)
 {
-    char *copy = toml_tree_allocate(document, length + 1);
+    char *copy = allocate(document, length + 1);
 
     if (!copy)
         return -ENOMEM;
@@ -48,7 +49,7 @@ int toml_tree_make(struct toml *document, enum toml_kind kind, enum toml_origin 
     CHECK(document->value_count <= TOML_VALUES_MAX);
     if (document->value_count == TOML_VALUES_MAX)
         return -ERANGE;
-    value = toml_tree_allocate(document, sizeof(*value));
+    value = allocate(document, sizeof(*value));
     if (!value)
         return -ENOMEM;
     document->value_count++;
@@ -68,7 +69,7 @@ static void *grow(struct toml *document, struct toml_value *value, void *entries
 
     if (value->count < value->capacity)
         return entries;
-    grown = toml_tree_allocate(document, capacity * entry_size);
+    grown = allocate(document, capacity * entry_size);
     if (!grown)
         return NULL;
     if (value->count > 0)

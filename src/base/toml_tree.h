@@ -47,9 +47,6 @@ struct toml {
     struct toml_block *blocks; /* every allocation of the document */
 };
 
-/* `size` zeroed bytes that live as long as the document; NULL when out of memory. */
-void *toml_tree_allocate(struct toml *document, size_t size);
-
 /* A zero-terminated copy that lives as long as the document. Returns 0 or -ENOMEM. */
 MUST_USE int toml_tree_copy(struct toml *document, const char *bytes, size_t length,
                             struct toml_text *ret);
