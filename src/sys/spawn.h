@@ -30,6 +30,7 @@ struct spawn {
     const char *const *environment; /* "NAME=value"..., NULL at the end, added to the fixed one */
     const struct sandbox *sandbox;  /* NULL: run on the host with the host's environment */
     const char *folder;             /* working folder (inside the sandbox), or NULL */
+    bool any_status;                /* a non-zero status is no failure (run, capture) */
     int input_fd;                   /* -1: /dev/null */
     int output_fd;                  /* -1: as ours */
     int error_fd;                   /* -1: as ours */

@@ -1,0 +1,246 @@
+#include "image/build.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/nearest.h"
+#include "base/number.h"
+#include "base/text.h"
+#include "image/publish.h"
+#include "sys/file.h"
+
+enum { VERSION_FILE_MAX = 64 };
+
+/* The order of the steps. A step may use the results of those above it. */
+static const struct {
+    const char *name;
+    int (*run)(struct build *build, struct failure *f);
+} order[] = {
+    { "programs", build_programs }, { "kernel", build_kernel },    { "rootfs", build_rootfs },
+    { "system", build_system },     { "initramfs", build_initrd }, { "uki", build_uki },
+    { "disk", build_disk },
+};
+
+static struct step *step_at(struct build *build, size_t index)
+{
+    struct step *const steps[] = { &build->programs, &build->kernel, &build->rootfs, &build->system,
+                                   &build->initrd,   &build->uki,    &build->disk };
+
+    _Static_assert(ARRAY_SIZE(steps) == ARRAY_SIZE(order), "each step of the order has a place");
+    return steps[index];
+}
+
+static void build_done(struct build *build)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+        step_done(step_at(build, i));
+    supply_done(&build->supply);
+    tree_done(&build->tree);
+    keys_done(&build->keys);
+    profile_done(&build->profile);
+    free(build->version);
+    free(build->generation);
+    free(build->os_release);
+}
+
+static int open_keys(struct build *build, struct failure *f)
+{
+    _cleanup_free_ char *development = NULL;
+    const char *folder = build->request->keys;
+    int r = 0;
+
+    if (!folder) {
+        if (build->request->production)
+            return failure_set(f, CODE_KEYS_DEVELOPMENT, -EINVAL, "--production needs --keys");
+        r = keys_development((uint64_t)time(NULL), &development, f);
+        folder = development;
+    }
+    if (r == 0)
+        r = keys_open(folder, &build->keys, f);
+    if (r == 0 && build->keys.development && build->request->production)
+        r = failure_set(f, CODE_KEYS_DEVELOPMENT, -EINVAL, "'%s' holds development keys", folder);
+    return r;
+}
+
+static int read_version(struct build *build, struct failure *f)
+{
+    _cleanup_free_ char *path = text_make("%s/VERSION", build->request->source);
+    _cleanup_free_ uint8_t *text = NULL;
+    size_t size;
+    int r = path ? file_read(path, VERSION_FILE_MAX, &text, &size, f)
+                 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+
+    if (r < 0)
+        return r;
+    text[strcspn((char *)text, "\n")] = '\0';
+    build->version = text_make("v%s", (char *)text);
+    build->generation = text_make("v%s-%s-x86_64", (char *)text, build->profile.name);
+    return build->version && build->generation
+               ? 0
+               : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+}
+
+/* os-release(5), the same text in the image and in the UKI's .osrel. */
+static int make_os_release(struct build *build, struct failure *f)
+{
+    _cleanup_text_ struct text t = TEXT_INIT;
+    const char *channel = build->keys.development ? "development" : "production";
+    const struct lock *lock = &build->supply.lock;
+    const char *kernel = "";
+
+    for (size_t i = 0; i < lock->package_count; i++) {
+        if (lock->packages[i].role == LOCK_ROLE_KERNEL)
+            kernel = lock->packages[i].name + strlen("linux-image-");
+    }
+    text_addf(&t, "NAME=\"Broch\"\nID=broch\nID_LIKE=debian\n");
+    text_addf(&t, "PRETTY_NAME=\"Broch %s (%s)\"\n", build->version, build->profile.name);
+    text_addf(&t, "VERSION_ID=%s\nVERSION=%s\nVARIANT_ID=%s\nPROFILE=%s\n", build->version + 1,
+              build->version, build->profile.name, build->profile.name);
+    text_addf(&t, "IMAGE_ID=broch-%s\nIMAGE_VERSION=%s\n", build->profile.name, build->version + 1);
+    text_addf(&t, "KERNEL=%s\nCHANNEL=%s\n", kernel, channel);
+    text_addf(&t, "BROCH_GENERATION=%s\nBROCH_PROFILE=%s\nBROCH_CHANNEL=%s\nBROCH_EPOCH=%lld\n",
+              build->generation, build->profile.name, channel, (long long)build->profile.epoch);
+    text_addf(&t, "BROCH_LOCK=%s\nBROCH_BUILD_DATE=%llu\n", build->unlocked ? "unlocked" : "locked",
+              (unsigned long long)lock->date);
+    build->os_release = text_take(&t);
+    return build->os_release ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+}
+
+/* Everything that does not depend on whether packages have to be fetched. */
+static int prepare(struct build *build, struct failure *f)
+{
+    const struct build_request *request = build->request;
+    bool renew = !request->production, unlocked = false;
+    int r = profile_read(request->source, request->profile, &build->profile, f);
+
+    if (r == 0 && request->kernel && strcmp(request->kernel, build->profile.kernel) != 0)
+        r = failure_set(f, CODE_USAGE, -EINVAL, "--kernel: only '%s' exists so far",
+                        build->profile.kernel);
+    if (r == 0)
+        r = open_keys(build, f);
+    if (r == 0)
+        r = read_version(build, f);
+    if (r == 0)
+        r = tree_ensure(request->source, request->offline, renew, build->progress, &build->tree,
+                        &unlocked, f);
+    build->unlocked = unlocked;
+    return r;
+}
+
+/* Packages are only looked at when a step needs them that is not in the cache: the lock decides,
+ * and a build with nothing to do reads no package. */
+static int supply_packages(struct build *build, struct failure *f)
+{
+    struct supply_request request = { .folder = build->profile.folder,
+                                      .kernel = build->profile.kernel,
+                                      .offline = build->request->offline,
+                                      .renew = !build->request->production };
+    int r = supply_open(&request, &build->supply, f);
+
+    if (r < 0)
+        return r;
+    if (build_kernel_cached(build) && build_rootfs_cached(build))
+        return 0;
+    progress_step(build->progress, "packages");
+    r = supply_fill(&request, build->progress, &build->supply, f);
+    progress_end(build->progress, r < 0 ? "failed" : "done");
+    build->unlocked = build->unlocked || build->supply.unlocked;
+    return r;
+}
+
+static int check_budget(const struct step *step, const char *name, uint64_t budget,
+                        const struct build *build, struct failure *f)
+{
+    uint64_t size = step_output(step, name)->size;
+
+    if (size <= budget)
+        return 0;
+    return failure_set(f, CODE_BUDGET, -EINVAL,
+                       "%s has %llu bytes, the budget of profile '%s' is %llu (%llu too many)",
+                       name, (unsigned long long)size, build->profile.name,
+                       (unsigned long long)budget, (unsigned long long)(size - budget));
+}
+
+static int check_budgets(const struct build *build, struct failure *f)
+{
+    const struct profile_budgets *budgets = &build->profile.budgets;
+    int r = check_budget(&build->initrd, "initrd", budgets->initrd, build, f);
+
+    if (r == 0)
+        r = check_budget(&build->uki, "linux.efi", budgets->uki, build, f);
+    if (r == 0)
+        r = check_budget(&build->system, "system.erofs", budgets->system, build, f);
+    return r;
+}
+
+/* Runs the steps up to and including `last`. */
+static int run_steps(struct build *build, size_t last, struct failure *f)
+{
+    int r = prepare(build, f);
+
+    if (r == 0)
+        r = supply_packages(build, f);
+    if (r == 0)
+        r = make_os_release(build, f);
+    for (size_t i = 0; r == 0 && i <= last; i++)
+        r = order[i].run(build, f);
+    return r;
+}
+
+static struct build make_build(const struct build_request *request, struct progress *progress)
+{
+    return (struct build){
+        .request = request,
+        .progress = progress,
+        .shared = { .profile = request->profile,
+                    .progress = progress,
+                    .explain = request->explain },
+    };
+}
+
+int build_run(const struct build_request *request, struct progress *progress, char **ret_folder,
+              struct failure *f)
+{
+    struct build build = make_build(request, progress);
+    int r = run_steps(&build, ARRAY_SIZE(order) - 1, f);
+
+    if (r == 0)
+        r = check_budgets(&build, f);
+    if (r == 0)
+        r = publish(&build, ret_folder, f);
+    build_done(&build);
+    return r;
+}
+
+int build_until(const struct build_request *request, const char *step, struct progress *progress,
+                char **ret_folder, struct failure *f)
+{
+    struct build build = make_build(request, progress);
+    const char *names[ARRAY_SIZE(order)];
+    size_t last = ARRAY_SIZE(order);
+    int r;
+
+    for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+        names[i] = order[i].name;
+        if (strcmp(order[i].name, step) == 0)
+            last = i;
+    }
+    if (last == ARRAY_SIZE(order)) {
+        const char *nearest = nearest_name(step, names, ARRAY_SIZE(names));
+
+        return failure_set(f, CODE_USAGE, -EINVAL, "no step is called '%s'; did you mean '%s'?",
+                           step, nearest ? nearest : "rootfs");
+    }
+    r = run_steps(&build, last, f);
+    if (r == 0) {
+        *ret_folder = strdup(step_at(&build, last)->folder);
+        if (!*ret_folder)
+            r = failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    }
+    build_done(&build);
+    return r;
+}

@@ -1,0 +1,71 @@
+/* One build: profile in, signed generation out. build.c holds the order of the steps and what each
+ * depends on; the steps themselves are in the files named after them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/failure.h"
+#include "image/keys.h"
+#include "image/profile.h"
+#include "image/progress.h"
+#include "image/step.h"
+#include "image/supply.h"
+#include "image/tree.h"
+
+struct build_request {
+    const char *source;  /* Broch's source folder */
+    const char *profile; /* name */
+    const char *kernel;  /* overrides the profile's choice, or NULL */
+    const char *out;     /* folder that gets broch-<generation>/, or NULL: <source>/out */
+    const char *keys;    /* folder, or NULL: the user's development keys */
+    uint64_t jobs;       /* of the compiler; 0: as many as processors */
+    bool explain;
+    bool offline;
+    bool production;
+};
+
+struct build {
+    const struct build_request *request;
+    struct progress *progress;
+    struct profile profile;
+    struct keys keys;
+    struct tree tree;
+    struct supply supply;
+    struct step_shared shared;
+    bool unlocked;
+    char *version;    /* "v0.1.0" */
+    char *generation; /* "v0.1.0-node-x86_64" */
+    char *os_release; /* text of os-release, the same in image and UKI */
+
+    /* Steps, in the order in which they run. */
+    struct step programs;
+    struct step kernel;
+    struct step rootfs;
+    struct step system;
+    struct step initrd;
+    struct step uki;
+    struct step disk;
+};
+
+/* Runs all steps and publishes the generation; *ret_folder is its path, freed by the caller. */
+MUST_USE int build_run(const struct build_request *request, struct progress *progress,
+                       char **ret_folder, struct failure *f);
+
+/* Runs the steps up to one of rootfs, kernel, initramfs and leaves the result in the cache; prints
+ * nothing. *ret_folder is the step's folder. CODE_USAGE for another name. */
+MUST_USE int build_until(const struct build_request *request, const char *step,
+                         struct progress *progress, char **ret_folder, struct failure *f);
+
+/* True when the step's result for this lock is in the cache, so that it needs no package. */
+MUST_USE bool build_kernel_cached(struct build *build);
+MUST_USE bool build_rootfs_cached(struct build *build);
+
+/* The single steps: each fills its inputs from the build and calls step_do(). */
+MUST_USE int build_programs(struct build *build, struct failure *f);
+MUST_USE int build_kernel(struct build *build, struct failure *f);
+MUST_USE int build_rootfs(struct build *build, struct failure *f);
+MUST_USE int build_system(struct build *build, struct failure *f);
+MUST_USE int build_initrd(struct build *build, struct failure *f);
+MUST_USE int build_uki(struct build *build, struct failure *f);
+MUST_USE int build_disk(struct build *build, struct failure *f);

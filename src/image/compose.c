@@ -1,0 +1,501 @@
+#include "image/compose.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <archive.h>
+#include <archive_entry.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "image/cleanup_list.h"
+#include "sys/file.h"
+
+enum {
+    ENTRIES_MAX = 100000,
+    BLOCK_SIZE = 1 << 20,
+    REWRITE_SIZE_MAX = 1 << 20,
+};
+
+struct layer_entry {
+    char *path;   /* in the image, without leading slash */
+    char *source; /* host path, or NULL with bytes */
+    uint8_t *bytes;
+    size_t size;
+    mode_t type; /* S_IFREG, S_IFDIR, S_IFLNK */
+    bool executable;
+    bool is_template;
+    bool dropped;
+};
+
+struct compose {
+    uint64_t date;
+    struct layer_entry *entries;
+    size_t count;
+    compose_rewrite rewrite;
+    void *rewrite_context;
+    uint8_t *block;
+};
+
+static void entry_done(struct layer_entry *entry)
+{
+    free(entry->path);
+    free(entry->source);
+    free(entry->bytes);
+}
+
+struct compose *compose_make(uint64_t date)
+{
+    struct compose *compose = calloc(1, sizeof(*compose));
+
+    if (!compose)
+        return NULL;
+    compose->date = date;
+    compose->block = malloc(BLOCK_SIZE);
+    if (!compose->block) {
+        free(compose);
+        return NULL;
+    }
+    return compose;
+}
+
+void compose_free(struct compose *compose)
+{
+    if (!compose)
+        return;
+    for (size_t i = 0; i < compose->count; i++)
+        entry_done(&compose->entries[i]);
+    free(compose->entries);
+    free(compose->block);
+    free(compose);
+}
+
+void compose_set_rewrite(struct compose *compose, compose_rewrite rewrite, void *context)
+{
+    compose->rewrite = rewrite;
+    compose->rewrite_context = context;
+}
+
+/* Takes over the entry's strings, also on failure. */
+static int add_entry(struct compose *compose, struct layer_entry entry, struct failure *f)
+{
+    struct layer_entry *grown = NULL;
+
+    if (entry.path && compose->count < ENTRIES_MAX)
+        grown = reallocarray(compose->entries, compose->count + 1, sizeof(*grown));
+    if (!grown) {
+        entry_done(&entry);
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "too many files in the layers");
+    }
+    compose->entries = grown;
+    compose->entries[compose->count++] = entry;
+    return 0;
+}
+
+int compose_add_file(struct compose *compose, const char *target, const void *bytes, size_t size,
+                     struct failure *f)
+{
+    struct layer_entry entry = {
+        .path = strdup(target), .type = S_IFREG, .size = size, .bytes = malloc(size + 1)
+    };
+
+    if (entry.bytes && size > 0)
+        memcpy(entry.bytes, bytes, size);
+    if (!entry.bytes) {
+        free(take_ptr(entry.path)); /* makes add_entry() refuse it */
+    }
+    return add_entry(compose, entry, f);
+}
+
+/* Where a walk stands: the compose and the image path of the folder that is being read. */
+struct walk {
+    struct compose *compose;
+    const char *target;
+};
+
+static int add_child(const char *folder, const char *name, void *context, struct failure *f);
+
+static int add_path(struct compose *compose, const char *source, char *path, struct failure *f)
+{
+    struct layer_entry entry = { .path = path, .source = strdup(source) };
+    struct stat status;
+    size_t length;
+
+    if (!path || !entry.source || lstat(source, &status) < 0) {
+        int error = path && entry.source ? errno : ENOMEM;
+
+        entry_done(&entry);
+        return file_failure(f, error, "read", source);
+    }
+    entry.type = status.st_mode & S_IFMT;
+    entry.executable = (status.st_mode & 0100) != 0;
+    length = strlen(path);
+    if (entry.type == S_IFREG && length > 3 && strcmp(path + length - 3, ".in") == 0) {
+        entry.is_template = true;
+        path[length - 3] = '\0';
+    }
+    if (entry.type != S_IFREG && entry.type != S_IFDIR && entry.type != S_IFLNK) {
+        entry_done(&entry);
+        return failure_set(f, CODE_SCHEMA, -EINVAL, "'%s' is neither file, folder nor link",
+                           source);
+    }
+    return add_entry(compose, entry, f);
+}
+
+int compose_add_folder(struct compose *compose, const char *source, const char *target,
+                       struct failure *f)
+{
+    struct walk walk = { .compose = compose, .target = target };
+
+    return file_list(source, add_child, &walk, f);
+}
+
+static int add_child(const char *folder, const char *name, void *context, struct failure *f)
+{
+    const struct walk *walk = context;
+    _cleanup_free_ char *source = text_make("%s/%s", folder, name), *target = NULL;
+    char *path = text_make("%s%s%s", walk->target, walk->target[0] ? "/" : "", name);
+    int r;
+
+    if (!source || !path || !(target = strdup(path))) {
+        free(path);
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    }
+    r = add_path(walk->compose, source, path, f);
+    if (r == 0 && walk->compose->entries[walk->compose->count - 1].type == S_IFDIR)
+        r = compose_add_folder(walk->compose, source, target, f);
+    return r;
+}
+
+static bool is_below(const char *path, const char *top)
+{
+    size_t length = strlen(top);
+
+    return strncmp(path, top, length) == 0 && (path[length] == '\0' || path[length] == '/');
+}
+
+int compose_drop(struct compose *compose, const char *target, struct failure *f)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < compose->count; i++) {
+        if (is_below(compose->entries[i].path, target))
+            compose->entries[i].dropped = found = true;
+    }
+    return found ? 0 : failure_set(f, CODE_INTERNAL, -ENOENT, "no layer has '%s'", target);
+}
+
+/* By path; of equal paths the one added later first. Entries grow in one array, so an address tells
+ * the order until the sort, and the sort key is kept stable by an index. */
+struct indexed {
+    struct layer_entry entry;
+    size_t index;
+};
+
+static int by_path(const void *a, const void *b)
+{
+    const struct indexed *first = a, *second = b;
+    int order = strcmp(first->entry.path, second->entry.path);
+
+    if (order != 0)
+        return order;
+    return (first->index < second->index) - (first->index > second->index);
+}
+
+/* Sorts and keeps one entry per path: the last one added. */
+static int settle(struct compose *compose, struct failure *f)
+{
+    _cleanup_free_ struct indexed *sorted = calloc(compose->count + 1, sizeof(*sorted));
+    size_t kept = 0;
+
+    if (!sorted)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < compose->count; i++)
+        sorted[i] = (struct indexed){ compose->entries[i], i };
+    qsort(sorted, compose->count, sizeof(*sorted), by_path);
+    for (size_t i = 0; i < compose->count; i++) {
+        bool again = kept > 0 && strcmp(compose->entries[kept - 1].path, sorted[i].entry.path) == 0;
+
+        if (sorted[i].entry.dropped || again)
+            entry_done(&sorted[i].entry);
+        else
+            compose->entries[kept++] = sorted[i].entry;
+    }
+    compose->count = kept;
+    return 0;
+}
+
+static int compare_name(const void *key, const void *entry)
+{
+    return strcmp(key, ((const struct layer_entry *)entry)->path);
+}
+
+static struct layer_entry *find(const struct compose *compose, const char *path)
+{
+    if (compose->count == 0)
+        return NULL;
+    return bsearch(path, compose->entries, compose->count, sizeof(*compose->entries), compare_name);
+}
+
+static void free_reader(struct archive **a)
+{
+    if (*a)
+        (void)archive_read_free(*a); /* read only */
+}
+
+static void free_writer(struct archive **a)
+{
+    if (*a)
+        (void)archive_write_free(*a); /* the good path closes it and looks */
+}
+
+static void free_entry(struct archive_entry **entry)
+{
+    archive_entry_free(*entry);
+}
+
+static int archive_failure(struct failure *f, struct archive *a, const char *path)
+{
+    const char *text = archive_error_string(a);
+
+    return failure_set(f, CODE_IO, -(archive_errno(a) > 0 ? archive_errno(a) : EIO), "'%s': %s",
+                       path, text ? text : "unknown error of libarchive");
+}
+
+static int write_data(struct archive *out, const void *bytes, size_t size, const char *path,
+                      struct failure *f)
+{
+    if (size > 0 && archive_write_data(out, bytes, size) != (la_ssize_t)size)
+        return archive_failure(f, out, path);
+    return 0;
+}
+
+static void set_times(struct archive_entry *entry, uint64_t date)
+{
+    archive_entry_set_mtime(entry, (time_t)date, 0);
+    archive_entry_unset_atime(entry);
+    archive_entry_unset_ctime(entry);
+    archive_entry_unset_birthtime(entry);
+    archive_entry_set_uname(entry, NULL);
+    archive_entry_set_gname(entry, NULL);
+}
+
+static int write_bytes(struct archive *out, struct archive_entry *entry, const void *bytes,
+                       size_t size, const char *path, struct failure *f)
+{
+    archive_entry_set_size(entry, (la_int64_t)size);
+    if (archive_write_header(out, entry) != ARCHIVE_OK)
+        return archive_failure(f, out, path);
+    return write_data(out, bytes, size, path, f);
+}
+
+/* --- Entries of the packages' root --- */
+
+static int copy_data(struct compose *compose, struct archive *in, struct archive *out,
+                     const char *path, struct failure *f)
+{
+    for (;;) {
+        la_ssize_t got = archive_read_data(in, compose->block, BLOCK_SIZE);
+        int r;
+
+        if (got < 0)
+            return archive_failure(f, in, path);
+        if (got == 0)
+            return 0;
+        r = write_data(out, compose->block, (size_t)got, path, f);
+        if (r < 0)
+            return r;
+    }
+}
+
+static int rewrite_root_file(struct compose *compose, struct archive *in, struct archive *out,
+                             struct archive_entry *entry, const char *path, struct failure *f)
+{
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t size = 0;
+    la_ssize_t got = archive_read_data(in, compose->block, BLOCK_SIZE);
+    int r;
+
+    if (got < 0 || got > REWRITE_SIZE_MAX)
+        return archive_failure(f, in, path);
+    r = compose->rewrite(path, compose->block, (size_t)got, compose->rewrite_context, &bytes, &size,
+                         f);
+    return r < 0 ? r : write_bytes(out, entry, bytes, size, path, f);
+}
+
+/* The path without "./" and trailing slash; the root itself is "". */
+static void normal_path(const char *path, char ret[static PATH_MAX])
+{
+    size_t length;
+
+    while (path[0] == '.' && path[1] == '/')
+        path += 2;
+    while (path[0] == '/')
+        path++;
+    if (strcmp(path, ".") == 0)
+        path = "";
+    length = strnlen(path, PATH_MAX - 1);
+    memcpy(ret, path, length);
+    while (length > 0 && ret[length - 1] == '/')
+        length--;
+    ret[length] = '\0';
+}
+
+/* A folder on the way to `path` that a layer replaced by a link or file hides what is below. */
+static bool is_hidden(const struct compose *compose, const char *path)
+{
+    char parent[PATH_MAX];
+    char *slash;
+
+    normal_path(path, parent);
+    while ((slash = strrchr(parent, '/'))) {
+        const struct layer_entry *entry;
+
+        *slash = '\0';
+        entry = find(compose, parent);
+        if (entry && entry->type != S_IFDIR)
+            return true;
+    }
+    return false;
+}
+
+static int copy_root_entry(struct compose *compose, struct archive *in, struct archive *out,
+                           struct archive_entry *entry, struct failure *f)
+{
+    char path[PATH_MAX];
+    struct layer_entry *layer;
+    int r;
+
+    normal_path(archive_entry_pathname(entry), path);
+    layer = find(compose, path);
+    if (cleanup_match(path) || is_hidden(compose, path))
+        return 0;
+    if (layer) {
+        bool both = layer->type == S_IFDIR && archive_entry_filetype(entry) == AE_IFDIR;
+
+        if (!both)
+            return 0;
+        layer->dropped = true; /* the folder is written here, with the packages' owner and mode */
+    }
+    set_times(entry, compose->date);
+    if (strcmp(path, "etc/shadow") == 0 && compose->rewrite)
+        return rewrite_root_file(compose, in, out, entry, path, f);
+    if (archive_write_header(out, entry) != ARCHIVE_OK)
+        return archive_failure(f, out, path);
+    r = archive_entry_size(entry) > 0 ? copy_data(compose, in, out, path, f) : 0;
+    return r;
+}
+
+static int copy_root(struct compose *compose, const char *root_tar, struct archive *out,
+                     struct failure *f)
+{
+    _cleanup_(free_reader) struct archive *in = archive_read_new();
+    struct archive_entry *entry;
+    int status;
+
+    if (!in || archive_read_support_format_tar(in) != ARCHIVE_OK ||
+        archive_read_open_filename(in, root_tar, BLOCK_SIZE) != ARCHIVE_OK)
+        return in ? archive_failure(f, in, root_tar)
+                  : failure_set(f, CODE_INTERNAL, -ENOMEM, "memory");
+    while ((status = archive_read_next_header(in, &entry)) == ARCHIVE_OK) {
+        int r = copy_root_entry(compose, in, out, entry, f);
+
+        if (r < 0)
+            return r;
+    }
+    return status == ARCHIVE_EOF ? 0 : archive_failure(f, in, root_tar);
+}
+
+/* --- Entries of the layers --- */
+
+static int read_source(const struct layer_entry *layer, uint8_t **ret_bytes, size_t *ret_size,
+                       struct failure *f)
+{
+    if (!layer->source) {
+        *ret_bytes = malloc(layer->size + 1);
+        if (!*ret_bytes)
+            return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+        memcpy(*ret_bytes, layer->bytes, layer->size);
+        *ret_size = layer->size;
+        return 0;
+    }
+    return file_read(layer->source, SIZE_MAX / 2, ret_bytes, ret_size, f);
+}
+
+static int write_layer_file(struct compose *compose, struct archive *out,
+                            const struct layer_entry *layer, struct archive_entry *entry,
+                            struct failure *f)
+{
+    _cleanup_free_ uint8_t *bytes = NULL, *rewritten = NULL;
+    size_t size = 0;
+    int r = read_source(layer, &bytes, &size, f);
+
+    if (r == 0 && layer->is_template) {
+        CHECK(compose->rewrite);
+        r = compose->rewrite(layer->path, bytes, size, compose->rewrite_context, &rewritten, &size,
+                             f);
+    }
+    return r < 0 ? r : write_bytes(out, entry, rewritten ? rewritten : bytes, size, layer->path, f);
+}
+
+static int write_layer_entry(struct compose *compose, struct archive *out,
+                             const struct layer_entry *layer, struct failure *f)
+{
+    _cleanup_(free_entry) struct archive_entry *entry = archive_entry_new();
+    _cleanup_free_ char *path = text_make("./%s%s", layer->path, layer->type == S_IFDIR ? "/" : "");
+    char link[PATH_MAX];
+    ssize_t length;
+
+    if (!entry || !path)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    archive_entry_set_pathname(entry, path);
+    archive_entry_set_filetype(entry, layer->type);
+    set_times(entry, compose->date);
+    if (layer->type == S_IFREG) {
+        archive_entry_set_perm(entry, layer->executable ? 0755 : 0644);
+        return write_layer_file(compose, out, layer, entry, f);
+    }
+    archive_entry_set_perm(entry, layer->type == S_IFDIR ? 0755 : 0777);
+    if (layer->type == S_IFLNK) {
+        length = readlink(layer->source, link, sizeof(link) - 1);
+        if (length < 0)
+            return file_failure(f, errno, "read", layer->source);
+        link[length] = '\0';
+        archive_entry_set_symlink(entry, link);
+    }
+    return write_bytes(out, entry, "", 0, layer->path, f);
+}
+
+static int write_layers(struct compose *compose, struct archive *out, struct failure *f)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < compose->count; i++) {
+        if (!compose->entries[i].dropped)
+            r = write_layer_entry(compose, out, &compose->entries[i], f);
+    }
+    return r;
+}
+
+int compose_write(struct compose *compose, const char *root_tar, const char *tar, struct failure *f)
+{
+    _cleanup_(free_writer) struct archive *out = archive_write_new();
+    int r = settle(compose, f);
+
+    if (r < 0)
+        return r;
+    if (!out || archive_write_set_format_pax_restricted(out) != ARCHIVE_OK ||
+        archive_write_open_filename(out, tar) != ARCHIVE_OK)
+        return out ? archive_failure(f, out, tar)
+                   : failure_set(f, CODE_INTERNAL, -ENOMEM, "memory");
+    r = copy_root(compose, root_tar, out, f);
+    if (r == 0)
+        r = write_layers(compose, out, f);
+    if (r == 0 && archive_write_close(out) != ARCHIVE_OK)
+        r = archive_failure(f, out, tar);
+    return r;
+}

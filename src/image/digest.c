@@ -1,0 +1,145 @@
+#include "image/digest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <openssl/evp.h>
+
+#include "base/cleanup.h"
+#include "base/hex.h"
+#include "base/text.h"
+#include "sys/file.h"
+
+enum { READ_CHUNK = 1 << 20 };
+
+static void free_context(EVP_MD_CTX **context)
+{
+    EVP_MD_CTX_free(*context);
+}
+
+static EVP_MD_CTX *start(void)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+    CHECK(context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1);
+    return context;
+}
+
+static struct digest finish(EVP_MD_CTX *context)
+{
+    struct digest digest;
+    unsigned size = 0;
+
+    CHECK(EVP_DigestFinal_ex(context, digest.bytes, &size) == 1 && size == DIGEST_SIZE);
+    return digest;
+}
+
+struct digest digest_two(const void *first, size_t first_size, const void *second,
+                         size_t second_size)
+{
+    _cleanup_(free_context) EVP_MD_CTX *context = start();
+
+    CHECK(EVP_DigestUpdate(context, first, first_size) == 1);
+    CHECK(EVP_DigestUpdate(context, second, second_size) == 1);
+    return finish(context);
+}
+
+struct digest digest_bytes(const void *bytes, size_t size)
+{
+    return digest_two(bytes, size, "", 0);
+}
+
+int digest_file(const char *path, struct digest *ret, struct failure *f)
+{
+    _cleanup_(free_context) EVP_MD_CTX *context = start();
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    _cleanup_free_ uint8_t *chunk = malloc(READ_CHUNK);
+
+    if (fd < 0 || !chunk)
+        return file_failure(f, fd < 0 ? errno : ENOMEM, "read", path);
+    for (;;) {
+        ssize_t got = read(fd, chunk, READ_CHUNK);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return file_failure(f, errno, "read", path);
+        if (got == 0)
+            break;
+        CHECK(EVP_DigestUpdate(context, chunk, (size_t)got) == 1);
+    }
+    *ret = finish(context);
+    return 0;
+}
+
+const char *digest_text(const struct digest *digest, char ret_text[static DIGEST_TEXT_SIZE])
+{
+    hex_encode(digest->bytes, DIGEST_SIZE, ret_text);
+    return ret_text;
+}
+
+/* One line per entry goes into the list that is hashed at the end. */
+struct tree_walk {
+    struct text list;
+    size_t prefix; /* length of the top folder's path, left out of names */
+};
+
+static int add_entry(const char *folder, const char *name, void *context, struct failure *f);
+
+static int add_path(const char *path, struct tree_walk *walk, struct failure *f)
+{
+    char link[PATH_MAX], digits[DIGEST_TEXT_SIZE];
+    struct digest digest;
+    struct stat status;
+    ssize_t length;
+    int r;
+
+    if (lstat(path, &status) < 0)
+        return file_failure(f, errno, "read", path);
+    if (S_ISDIR(status.st_mode)) {
+        text_addf(&walk->list, "d %s\n", path + walk->prefix);
+        return file_list(path, add_entry, walk, f);
+    }
+    if (S_ISLNK(status.st_mode)) {
+        length = readlink(path, link, sizeof(link) - 1);
+        if (length < 0)
+            return file_failure(f, errno, "read", path);
+        link[length] = '\0';
+        text_addf(&walk->list, "l %s %s\n", path + walk->prefix, link);
+        return 0;
+    }
+    r = digest_file(path, &digest, f);
+    if (r < 0)
+        return r;
+    text_addf(&walk->list, "%c %s %s\n", status.st_mode & 0100 ? 'x' : 'f', path + walk->prefix,
+              digest_text(&digest, digits));
+    return 0;
+}
+
+static int add_entry(const char *folder, const char *name, void *context, struct failure *f)
+{
+    _cleanup_free_ char *path = text_make("%s/%s", folder, name);
+
+    return path ? add_path(path, context, f) : file_failure(f, ENOMEM, "read", folder);
+}
+
+int digest_tree(const char *path, struct digest *ret, struct failure *f)
+{
+    struct tree_walk walk = { .list = TEXT_INIT, .prefix = strlen(path) };
+    struct stat status;
+    int r;
+
+    if (stat(path, &status) == 0 && S_ISREG(status.st_mode))
+        return digest_file(path, ret, f);
+    r = add_path(path, &walk, f);
+    if (r == 0 && text_status(&walk.list) < 0)
+        r = file_failure(f, ENOMEM, "read", path);
+    if (r == 0)
+        *ret = digest_bytes(walk.list.data, walk.list.length);
+    text_done(&walk.list);
+    return r;
+}

@@ -1,0 +1,118 @@
+/* Step "kernel": Debian's kernel package, unpacked: vmlinuz, its modules with their indexes, and
+ * the release. Nothing of it is installed, so no maintainer script and no initramfs generator runs.
+ */
+#include "image/build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "image/pool.h"
+#include "image/tool.h"
+#include "sys/file.h"
+
+static const struct lock_package *kernel_package(const struct build *build)
+{
+    for (size_t i = 0; i < build->supply.lock.package_count; i++) {
+        if (build->supply.lock.packages[i].role == LOCK_ROLE_KERNEL)
+            return &build->supply.lock.packages[i];
+    }
+    return NULL;
+}
+
+/* "linux-image-6.12.1+deb13-amd64" names the release "6.12.1+deb13-amd64". */
+static const char *release_of(const struct lock_package *package)
+{
+    return package->name + strlen("linux-image-");
+}
+
+static int unpack(const struct build *build, const struct lock_package *package, const char *folder,
+                  struct failure *f)
+{
+    struct tool tool = tool_make(&build->tree, "kernel", build->supply.lock.date);
+    _cleanup_free_ char *path = NULL, *boot = NULL, *config = NULL;
+    const char *release = release_of(package);
+    struct arguments arguments;
+    int r = pool_path(package, &path, f);
+
+    if (r < 0)
+        return r;
+    boot = text_make("boot/vmlinuz-%s", release);
+    config = text_make("boot/config-%s", release);
+    if (!boot || !config)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    tool_bind(&tool, path, "/run/kernel.deb", true);
+    tool_bind(&tool, folder, "/run/out", false);
+    tool.folder = "/run/out";
+    arguments = ARGUMENTS("dpkg-deb", "--extract", "/run/kernel.deb", "tree");
+    r = tool_run(&tool, &arguments, f);
+    if (r < 0)
+        return r;
+    tool.folder = "/run/out/tree";
+    arguments = ARGUMENTS("mv", boot, "../vmlinuz");
+    r = tool_run(&tool, &arguments, f);
+    if (r < 0)
+        return r;
+    arguments = ARGUMENTS("mv", config, "../config");
+    r = tool_run(&tool, &arguments, f);
+    if (r < 0)
+        return r;
+    /* depmod wants /lib/modules; the package has /usr/lib/modules. */
+    arguments = ARGUMENTS("ln", "-s", "usr/lib", "lib");
+    r = tool_run(&tool, &arguments, f);
+    if (r < 0)
+        return r;
+    arguments = ARGUMENTS("depmod", "--basedir", "/run/out/tree", release);
+    r = tool_run(&tool, &arguments, f);
+    if (r < 0)
+        return r;
+    arguments = ARGUMENTS("rm", "-r", "lib", "boot", "usr/share");
+    return tool_run(&tool, &arguments, f);
+}
+
+static int run(const char *folder, void *context, struct failure *f)
+{
+    const struct build *build = context;
+    const struct lock_package *package = kernel_package(build);
+    _cleanup_free_ char *release = text_make("%s/release", folder);
+    int r;
+
+    if (!package)
+        return failure_set(f, CODE_LOCK_STALE, -ENOENT, "the lock of profile '%s' names no kernel",
+                           build->profile.name);
+    if (!release)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    r = unpack(build, package, folder, f);
+    if (r == 0)
+        r = file_write(release, release_of(package), strlen(release_of(package)), 0644, f);
+    return r;
+}
+
+static void set_inputs(struct build *build)
+{
+    const struct lock_package *package = kernel_package(build);
+
+    step_init(&build->kernel, "kernel");
+    step_input_digest(&build->kernel, "tools", &build->tree.digest);
+    step_input_text(&build->kernel, "kind", build->profile.kernel);
+    if (package)
+        step_input_digest(&build->kernel, "package", &package->digest);
+}
+
+bool build_kernel_cached(struct build *build)
+{
+    bool cached;
+
+    set_inputs(build);
+    cached = step_is_cached(&build->kernel);
+    step_done(&build->kernel);
+    return cached;
+}
+
+int build_kernel(struct build *build, struct failure *f)
+{
+    set_inputs(build);
+    return step_do(&build->kernel, &build->shared, run, build, f);
+}

@@ -1,0 +1,198 @@
+/* Step "system": the system image, EROFS with its dm-verity hash tree appended.
+ *
+ * EROFS is written uncompressed and sorted by path: an unchanged file keeps its bytes from one
+ * generation to the next, which is worth more to updates than the space. Outputs: system.erofs,
+ * verity.root (64 digits), verity.superblock (512 bytes). */
+#include "image/build.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/hex.h"
+#include "base/text.h"
+#include "image/compose.h"
+#include "image/development.h"
+#include "image/tool.h"
+#include "sys/file.h"
+
+enum { SUPERBLOCK_SIZE = 512, UUID_TEXT_SIZE = 37, ROOT_HASH_FILE_MAX = 4096, BLOCK = 4096 };
+
+/* UUID and salt follow from the step's inputs: another content has another identity, and the same
+ * inputs have the same everywhere. RFC 9562, version 8. */
+static void make_uuid(const struct digest *seed, char ret[static UUID_TEXT_SIZE])
+{
+    uint8_t b[16];
+    char digits[33];
+
+    memcpy(b, seed->bytes, sizeof(b));
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x80);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    hex_encode(b, sizeof(b), digits);
+    (void)snprintf(ret, UUID_TEXT_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", digits, digits + 8,
+                   digits + 12, digits + 16, digits + 20);
+}
+
+static struct digest seed_for(const struct build *build, const char *purpose)
+{
+    return digest_two(build->system.inputs.data, build->system.inputs.length, purpose,
+                      strlen(purpose));
+}
+
+static int add_layers(const struct build *build, struct compose *compose, struct failure *f)
+{
+    _cleanup_free_ char *modules = step_path(&build->kernel, "tree");
+    _cleanup_free_ char *programs = step_path(&build->programs, "tree");
+    _cleanup_free_ char *overlay = text_make("%s/overlay", build->profile.folder);
+    int r;
+
+    if (!modules || !programs || !overlay)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    r = compose_add_folder(compose, modules, "", f);
+    if (r == 0)
+        r = compose_add_folder(compose, programs, "", f);
+    if (r == 0)
+        r = compose_drop(compose, "usr/lib/broch/stage1", f); /* lives in the initrd */
+    if (r == 0)
+        r = compose_add_folder(compose, overlay, "", f);
+    if (r == 0)
+        r = compose_add_file(compose, "usr/lib/os-release", build->os_release,
+                             strlen(build->os_release), f);
+    return r;
+}
+
+static int rewrite(const char *path, const uint8_t *bytes, size_t size, void *context,
+                   uint8_t **ret_bytes, size_t *ret_size, struct failure *f)
+{
+    const struct build *build = context;
+    _cleanup_text_ struct text result = TEXT_INIT;
+
+    if (strcmp(path, "etc/shadow") == 0)
+        development_shadow(bytes, size, build->keys.development, &result);
+    else if (template_fill(bytes, size, build->os_release, &result) < 0)
+        return failure_set(f, CODE_SCHEMA, -EINVAL,
+                           "'%s.in' names a field that os-release does not have", path);
+    *ret_size = result.length;
+    *ret_bytes = (uint8_t *)text_take(&result);
+    return *ret_bytes ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+}
+
+static int write_tar(struct build *build, const char *tar, struct failure *f)
+{
+    _cleanup_free_ char *root = step_path(&build->rootfs, "rootfs.tar");
+    struct compose *compose = compose_make(build->supply.lock.date);
+    int r = compose && root ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+
+    if (r == 0)
+        r = add_layers(build, compose, f);
+    if (r == 0) {
+        compose_set_rewrite(compose, rewrite, build);
+        r = compose_write(compose, root, tar, f);
+    }
+    compose_free(compose);
+    return r;
+}
+
+static int make_erofs(const struct build *build, const struct tool *tool, struct failure *f)
+{
+    char date[32], uuid[UUID_TEXT_SIZE + 2];
+    const struct digest seed = seed_for(build, "erofs");
+    struct arguments arguments;
+
+    (void)snprintf(date, sizeof(date), "-T%llu", (unsigned long long)build->supply.lock.date);
+    (void)snprintf(uuid, sizeof(uuid), "-U");
+    make_uuid(&seed, uuid + 2);
+    arguments = ARGUMENTS("mkfs.erofs", "--quiet", date, uuid, "--tar=f", "system.erofs", ".tar");
+    return tool_run(tool, &arguments, f);
+}
+
+static int make_verity(const struct build *build, const struct tool *tool, const char *image,
+                       struct failure *f)
+{
+    char offset[48], uuid[UUID_TEXT_SIZE + 8] = "--uuid=";
+    char salt[DIGEST_TEXT_SIZE + 8] = "--salt=", digits[DIGEST_TEXT_SIZE];
+    const struct digest uuid_seed = seed_for(build, "verity"), salt_seed = seed_for(build, "salt");
+    struct arguments arguments;
+    struct stat status;
+
+    if (stat(image, &status) < 0)
+        return file_failure(f, errno, "read", image);
+    if (status.st_size % BLOCK != 0)
+        return failure_set(f, CODE_STEP_FAILED, -EINVAL, "'%s' is no multiple of %d bytes", image,
+                           BLOCK);
+    (void)snprintf(offset, sizeof(offset), "--hash-offset=%lld", (long long)status.st_size);
+    make_uuid(&uuid_seed, uuid + strlen(uuid));
+    (void)snprintf(salt + strlen(salt), DIGEST_TEXT_SIZE, "%s", digest_text(&salt_seed, digits));
+    arguments = ARGUMENTS("veritysetup", "format", "--hash=sha256", "--data-block-size=4096",
+                          "--hash-block-size=4096", salt, uuid, offset,
+                          "--root-hash-file=verity.root", "system.erofs", "system.erofs");
+    return tool_run(tool, &arguments, f);
+}
+
+/* Keeps the superblock as stage 1 will compare it: veritysetup wrote it right behind the data. */
+static int save_superblock(const char *folder, const char *image, uint64_t offset,
+                           struct failure *f)
+{
+    _cleanup_free_ char *path = text_make("%s/verity.superblock", folder);
+    uint8_t superblock[SUPERBLOCK_SIZE];
+    FILE *file = fopen(image, "re");
+    bool read_it = file && fseeko(file, (off_t)offset, SEEK_SET) == 0 &&
+                   fread(superblock, sizeof(superblock), 1, file) == 1;
+
+    cleanup_fclose_(&file);
+    if (!read_it || !path)
+        return file_failure(f, EIO, "read", image);
+    return file_write(path, superblock, sizeof(superblock), 0644, f);
+}
+
+static int run(const char *folder, void *context, struct failure *f)
+{
+    struct build *build = context;
+    _cleanup_free_ char *tar = text_make("%s/.tar", folder);
+    _cleanup_free_ char *image = text_make("%s/system.erofs", folder);
+    struct tool tool = tool_make(&build->tree, "system", build->supply.lock.date);
+    struct stat status;
+    int r = tar && image ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+
+    if (r < 0)
+        return r;
+    tool_bind(&tool, folder, "/run/out", false);
+    tool.folder = "/run/out";
+    r = write_tar(build, tar, f);
+    if (r == 0)
+        r = make_erofs(build, &tool, f);
+    if (r == 0)
+        r = file_remove_tree(tar, f);
+    if (r == 0 && stat(image, &status) < 0)
+        r = file_failure(f, errno, "read", image);
+    if (r == 0)
+        r = make_verity(build, &tool, image, f);
+    if (r == 0)
+        r = save_superblock(folder, image, (uint64_t)status.st_size, f);
+    return r;
+}
+
+int build_system(struct build *build, struct failure *f)
+{
+    _cleanup_free_ char *overlay = text_make("%s/overlay", build->profile.folder);
+    struct digest digest;
+    int r;
+
+    if (!overlay)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    step_init(&build->system, "system");
+    step_input_digest(&build->system, "tools", &build->tree.digest);
+    step_input_digest(&build->system, "rootfs", &build->rootfs.result);
+    step_input_digest(&build->system, "kernel", &build->kernel.result);
+    step_input_digest(&build->system, "programs", &build->programs.result);
+    r = digest_tree(overlay, &digest, f);
+    if (r < 0)
+        return r;
+    step_input_digest(&build->system, "overlay", &digest);
+    step_input_text(&build->system, "os-release", build->os_release);
+    step_input_number(&build->system, "date", build->supply.lock.date);
+    return step_do(&build->system, &build->shared, run, build, f);
+}
