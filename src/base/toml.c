@@ -83,8 +83,6 @@ static int parse_pair(struct toml_scan *s, struct toml_value *table, size_t dept
     if (!toml_scan_accept(s, '='))
         return toml_scan_fail(s, -EBADMSG, "expected '=' after the key, found %s",
                               toml_scan_next(s));
-    if (path.count > TOML_DEPTH_MAX - depth)
-        return toml_scan_fail(s, -ERANGE, "more than %d levels", TOML_DEPTH_MAX);
     r = walk_dotted(s, table, &path, &table);
     if (r < 0)
         return r;

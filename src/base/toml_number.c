@@ -33,7 +33,7 @@ static size_t digits_end(const char *token, size_t length, size_t offset, unsign
     size_t end = offset;
 
     while (is_digit_at(token, length, end, radix) ||
-           (end > offset && end < length && token[end] == '_' && token[end - 1] != '_' &&
+           (end > offset && end < length && token[end] == '_' &&
             is_digit_at(token, length, end + 1, radix)))
         end++;
     return end;
