@@ -1,0 +1,592 @@
+/* Real machines: QEMU, OVMF and swtpm from the tools tree that BROCH_TREE names. */
+#include "vm/vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "sys/file.h"
+#include "sys/spawn.h"
+#include "vm/accel.h"
+#include "vm/command.h"
+#include "vm/variables.h"
+
+/* A guest of one page, started by QEMU as a Multiboot kernel: it says that it is there, then obeys
+ * one letter at a time: 'p' powers off, 'r' resets, everything else is sent back. */
+__asm__(".pushsection .rodata\n"
+        ".code32\n"
+        ".balign 16\n"
+        "guest_start:\n"
+        ".long 0x1badb002, 0x00010000, -(0x1badb002 + 0x00010000)\n"
+        ".long 0x100000, 0x100000, 0, 0, 0x100000 + (guest_entry - guest_start)\n"
+        "guest_entry:\n"
+        "  movl $(0x100000 + (guest_text - guest_start)), %esi\n"
+        "1: lodsb\n"
+        "  testb %al, %al\n"
+        "  jz 2f\n"
+        "  call 8f\n"
+        "  jmp 1b\n"
+        "2: movw $0x3fd, %dx\n" /* line status: a byte came in */
+        "  inb %dx, %al\n"
+        "  testb $1, %al\n"
+        "  jz 2b\n"
+        "  movw $0x3f8, %dx\n"
+        "  inb %dx, %al\n"
+        "  cmpb $'p', %al\n"
+        "  je 3f\n"
+        "  cmpb $'r', %al\n"
+        "  je 4f\n"
+        "  call 8f\n"
+        "  jmp 2b\n"
+        "3: movw $0x604, %dx\n" /* ACPI: soft off */
+        "  movw $0x2000, %ax\n"
+        "  outw %ax, %dx\n"
+        "  jmp 2b\n"
+        "4: movw $0xcf9, %dx\n" /* reset control */
+        "  movb $6, %al\n"
+        "  outb %al, %dx\n"
+        "  jmp 2b\n"
+        "8: movb %al, %bl\n" /* sends %al */
+        "  movw $0x3fd, %dx\n"
+        "9: inb %dx, %al\n"
+        "  testb $0x20, %al\n"
+        "  jz 9b\n"
+        "  movw $0x3f8, %dx\n"
+        "  movb %bl, %al\n"
+        "  outb %al, %dx\n"
+        "  ret\n"
+        "guest_text: .asciz \"Linux version 0, not really\\r\\nlogin: \"\n"
+        "guest_end:\n"
+        ".code64\n"
+        ".popsection\n");
+extern const uint8_t guest_start[], guest_end[];
+
+#define SECONDS(n) ((n)*NS_PER_S)
+
+struct place {
+    char folder[64]; /* everything of one test */
+    char *machine;
+    char *keys;
+    char *kernel;
+    char *cache;
+};
+
+static const char *tree;
+static struct failure f; /* of the last call that failed */
+
+#define OK(expression)                                                                             \
+    do {                                                                                           \
+        if ((expression) < 0)                                                                      \
+            fail_msg("%s: %s: %s", #expression, code_entry(f.code)->id, f.text);                   \
+    } while (0)
+
+static int make_place(void **state)
+{
+    struct place *place = calloc(1, sizeof(*place));
+
+    if (!place)
+        return -1;
+    (void)snprintf(place->folder, sizeof(place->folder), "/tmp/broch-vm-test.XXXXXX");
+    if (!mkdtemp(place->folder))
+        return -1;
+    place->machine = text_make("%s/machine", place->folder);
+    place->keys = text_make("%s/keys", place->folder);
+    place->kernel = text_make("%s/kernel", place->folder);
+    place->cache = text_make("%s/cache", place->folder);
+    if (!place->machine || !place->keys || !place->kernel || !place->cache ||
+        file_write(place->kernel, guest_start, (size_t)(guest_end - guest_start), 0600, &f) < 0)
+        return -1;
+    *state = place;
+    return 0;
+}
+
+static int free_place(void **state)
+{
+    struct place *place = *state;
+    int r = file_remove_tree(place->folder, &f);
+
+    free(place->machine);
+    free(place->keys);
+    free(place->kernel);
+    free(place->cache);
+    free(place);
+    return r;
+}
+
+static struct vm_config firmware_machine(const struct place *place)
+{
+    struct vm_config config = vm_config_defaults();
+
+    config.tree = tree;
+    config.folder = place->machine;
+    config.memory_bytes = 256 * MIB;
+    config.secure_boot = false;
+    config.accel = VM_ACCEL_TCG;
+    return config;
+}
+
+static struct vm_config direct_machine(const struct place *place)
+{
+    struct vm_config config = firmware_machine(place);
+
+    config.boot = VM_BOOT_DIRECT;
+    config.kernel = place->kernel;
+    config.tpm = false;
+    return config;
+}
+
+static void make_certificate(const struct place *place, const char *name, const char *form)
+{
+    char subject[64], out[64], key[64];
+    struct sandbox sandbox = { .tree = tree, .binds = { { place->keys, "/in", false } } };
+    struct arguments arguments =
+        ARGUMENTS("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650",
+                  "-subj", subject, "-outform", form, "-out", out, "-keyout", key);
+    struct spawn spawn = { SPAWN_FDS_NONE, .arguments = &arguments, .sandbox = &sandbox };
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    (void)snprintf(subject, sizeof(subject), "/CN=test %s", name);
+    (void)snprintf(out, sizeof(out), "/in/%s.crt", name);
+    (void)snprintf(key, sizeof(key), "/in/%s.key", name);
+    spawn.error_fd = null;
+    OK(spawn_run(&spawn, &f));
+    (void)close(null);
+}
+
+static void make_keys(const struct place *place)
+{
+    OK(file_make_folders(place->keys, &f));
+    make_certificate(place, "PK", "PEM");
+    make_certificate(place, "KEK", "DER"); /* both forms must do */
+    make_certificate(place, "db", "PEM");
+}
+
+static void wait_for(struct vm *vm, const char *text, uint64_t seconds)
+{
+    struct vm_match match;
+
+    OK(vm_wait_marker(vm, &text, 1, SECONDS(seconds), &match, &f));
+    assert_non_null(strstr(match.line, text));
+}
+
+/* --- Direct boot --- */
+
+static void test_start_type_end(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = direct_machine(place);
+    static const char *const texts[] = { "never", "Linux version" };
+    enum vm_end_reason reason;
+    struct vm_match match;
+    struct vm *vm = NULL;
+
+    OK(vm_open(&config, &vm, &f));
+    assert_false(vm_running(vm));
+    OK(vm_start(vm, &f));
+    OK(vm_wait_marker(vm, texts, 2, SECONDS(30), &match, &f));
+    assert_int_equal(match.index, 1);
+    assert_string_equal(match.line, "Linux version 0, not really");
+    OK(vm_wait_prompt(vm, "login: ", SECONDS(10), &f));
+    OK(vm_type(vm, "hello\n", &f));
+    wait_for(vm, "hello", 10);
+    OK(vm_type(vm, "p", &f));
+    OK(vm_wait_end(vm, SECONDS(10), &reason, &f));
+    assert_int_equal(reason, VM_END_POWEROFF);
+    assert_false(vm_running(vm));
+    assert_non_null(strstr(vm_console(vm), "login: hello\n"));
+    vm_close(vm);
+}
+
+/* The end must be told from a deadline, and both from a match. */
+static void test_deadline_and_end(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = direct_machine(place);
+    const char *never = "this never comes";
+    struct vm_match match;
+    struct vm *vm = NULL;
+    uint64_t before;
+
+    OK(vm_open(&config, &vm, &f));
+    assert_int_equal(vm_wait_marker(vm, &never, 1, SECONDS(9), &match, &f), -ESHUTDOWN);
+    OK(vm_start(vm, &f));
+    wait_for(vm, "Linux version", 30);
+    assert_int_equal(vm_wait_marker(vm, &never, 1, SECONDS(1) / 10, &match, &f), -ETIMEDOUT);
+    assert_int_equal(f.code, CODE_VM_DEADLINE);
+    assert_true(vm_running(vm));
+    OK(vm_type(vm, "p", &f));
+    before = event_now_ns();
+    assert_int_equal(vm_wait_marker(vm, &never, 1, SECONDS(60), &match, &f), -ESHUTDOWN);
+    assert_int_equal(f.code, CODE_VM_ENDED);
+    assert_non_null(strstr(f.text, "powered off"));
+    assert_true(event_now_ns() - before < SECONDS(20));
+    vm_close(vm);
+}
+
+static void test_resets_are_counted(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = direct_machine(place);
+    enum vm_end_reason reason;
+    struct vm *vm = NULL;
+
+    OK(vm_open(&config, &vm, &f));
+    OK(vm_start(vm, &f));
+    wait_for(vm, "Linux version", 30);
+    OK(vm_type(vm, "r", &f));
+    wait_for(vm, "Linux version", 30);
+    OK(vm_reset(vm, &f));
+    wait_for(vm, "Linux version", 30);
+    assert_int_equal(vm_counts(vm).boots, 3);
+    assert_int_equal(vm_counts(vm).guest_resets, 1);
+    assert_int_equal(vm_counts(vm).host_resets, 1);
+    OK(vm_power_cut(vm, &f));
+    assert_int_equal(vm_end(vm), VM_END_CUT);
+    config.reboot_ends = true;
+    OK(vm_configure(vm, &config, &f));
+    OK(vm_start(vm, &f));
+    wait_for(vm, "Linux version", 30);
+    OK(vm_type(vm, "r", &f));
+    OK(vm_wait_end(vm, SECONDS(30), &reason, &f));
+    assert_int_equal(reason, VM_END_REBOOT);
+    assert_int_equal(vm_counts(vm).starts, 2);
+    assert_int_equal(vm_counts(vm).boots, 4);
+    vm_close(vm);
+}
+
+static void test_monitor(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = direct_machine(place);
+    json_object *reply = NULL, *status;
+    struct vm *vm = NULL;
+
+    OK(vm_open(&config, &vm, &f));
+    assert_int_equal(vm_qmp(vm, "query-status", NULL, &reply, &f), -ESHUTDOWN);
+    OK(vm_start(vm, &f));
+    OK(vm_qmp(vm, "query-status", NULL, &reply, &f));
+    assert_true(json_object_object_get_ex(reply, "status", &status));
+    assert_string_equal(json_object_get_string(status), "running");
+    json_object_put(reply);
+    assert_int_equal(vm_qmp(vm, "no-such-command", NULL, NULL, &f), -EPROTO);
+    assert_non_null(strstr(f.text, "no-such-command"));
+    OK(vm_stop(vm, 0, &f));
+    assert_int_equal(vm_end(vm), VM_END_STOPPED);
+    OK(vm_stop(vm, 0, &f)); /* again: fine */
+    vm_close(vm);
+}
+
+/* A disk that is written through a snapshot stays as it was, over an overlay too. */
+static void test_snapshot_leaves_the_disk(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = direct_machine(place);
+    struct vm_disk base = { .path = place->kernel, .format = VM_DISK_RAW };
+    _cleanup_free_ char *overlay = text_make("%s/disk.qcow2", place->machine);
+    struct stat before, after;
+    struct vm *vm = NULL;
+    uint8_t padding[1024] = { 0 };
+    FILE *file = fopen(place->kernel, "ae"); /* disks have whole sectors */
+
+    assert_int_equal(fwrite(padding, 1, sizeof(padding), file), sizeof(padding));
+    assert_int_equal(fclose(file), 0);
+    OK(vm_open(&config, &vm, &f));
+    OK(vm_disk_overlay(tree, place->machine, "disk.qcow2", &base, &f));
+    assert_int_equal(stat(overlay, &before), 0);
+    config.disks[0] = (struct vm_disk){
+        .path = overlay, .format = VM_DISK_QCOW2, .backing = place->kernel, .snapshot = true
+    };
+    config.disks[1] = (struct vm_disk){ .path = place->kernel, .interface = VM_DISK_CDROM };
+    config.disks[2] =
+        (struct vm_disk){ .path = place->kernel, .interface = VM_DISK_USB, .snapshot = true };
+    config.disks[3] =
+        (struct vm_disk){ .path = place->kernel, .interface = VM_DISK_NVME, .snapshot = true };
+    config.disks[4] = (struct vm_disk){
+        .path = place->kernel, .interface = VM_DISK_AHCI, .read_only = false, .snapshot = true
+    };
+    OK(vm_configure(vm, &config, &f));
+    OK(vm_start(vm, &f));
+    wait_for(vm, "Linux version", 30);
+    OK(vm_power_cut(vm, &f));
+    assert_int_equal(stat(overlay, &after), 0);
+    assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+    OK(vm_start(vm, &f)); /* the locks of the start before are gone */
+    wait_for(vm, "Linux version", 30);
+    vm_close(vm);
+}
+
+static void test_bad_argument_is_told(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = direct_machine(place);
+    struct vm *vm = NULL;
+
+    config.extra[0] = "-no-such-option";
+    OK(vm_open(&config, &vm, &f));
+    assert_true(vm_start(vm, &f) < 0);
+    assert_int_equal(f.code, CODE_VM_START);
+    assert_non_null(strstr(f.text, "no-such-option"));
+    config.extra[0] = NULL;
+    OK(vm_configure(vm, &config, &f));
+    OK(vm_start(vm, &f)); /* nothing of the failed start is in the way */
+    vm_close(vm);
+}
+
+static void test_virtual_time(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = direct_machine(place);
+    struct vm *vm = NULL;
+
+    config.icount = true;
+    config.accel = VM_ACCEL_AUTO;
+    OK(vm_open(&config, &vm, &f));
+    OK(vm_start(vm, &f));
+    wait_for(vm, "Linux version", 60);
+    vm_close(vm);
+}
+
+/* --- One at a time, and nothing behind --- */
+
+static void test_busy(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = direct_machine(place);
+    struct vm *vm = NULL, *second = NULL;
+
+    OK(vm_open(&config, &vm, &f));
+    assert_int_equal(vm_open(&config, &second, &f), -EWOULDBLOCK);
+    assert_int_equal(f.code, CODE_VM_BUSY);
+    assert_null(second);
+    vm_close(vm);
+    OK(vm_open(&config, &second, &f));
+    vm_close(second);
+}
+
+/* Starts a machine with a TPM and then only waits, to be killed. */
+__attribute__((noreturn)) static void run_until_killed(const struct place *place, int ready_fd)
+{
+    struct vm_config config = firmware_machine(place);
+    const char *text = "BdsDxe";
+    struct vm_match match;
+    struct vm *vm = NULL;
+
+    if (vm_open(&config, &vm, &f) < 0 || vm_start(vm, &f) < 0 ||
+        vm_wait_marker(vm, &text, 1, SECONDS(60), &match, &f) < 0 || write(ready_fd, "r", 1) != 1)
+        _exit(1);
+    for (;;)
+        (void)pause();
+}
+
+/* Every process of the machine inherits a pipe from us; it reads as ended when all are gone. */
+static void test_nothing_survives_sigkill(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = firmware_machine(place);
+    int ready[2], alive[2];
+    struct pollfd ended;
+    struct vm *vm = NULL;
+    char byte;
+    pid_t pid;
+
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    assert_int_equal(pipe(alive), 0);
+    pid = fork();
+    if (pid == 0)
+        run_until_killed(place, ready[1]);
+    (void)close(ready[1]);
+    (void)close(alive[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    ended = (struct pollfd){ .fd = alive[0], .events = POLLIN };
+    assert_int_equal(poll(&ended, 1, 0), 0); /* they do hold it */
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(spawn_wait(pid), 128 + SIGKILL);
+    assert_int_equal(poll(&ended, 1, 10000), 1);
+    assert_int_equal(read(alive[0], &byte, 1), 0);
+    OK(vm_open(&config, &vm, &f)); /* the lock went with it */
+    vm_close(vm);
+    (void)close(ready[0]);
+    (void)close(alive[0]);
+}
+
+static void test_lost_tpm_is_an_end(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = direct_machine(place);
+    enum vm_end_reason reason;
+    struct vm *vm = NULL;
+    _cleanup_free_ char *blocker = text_make("%s/tpm", place->machine);
+
+    config.tpm = true;
+    OK(vm_open(&config, &vm, &f));
+    OK(vm_start(vm, &f));
+    wait_for(vm, "Linux version", 30);
+    OK(vm_type(vm, "p", &f));
+    OK(vm_wait_end(vm, SECONDS(10), &reason, &f));
+    assert_int_equal(reason, VM_END_POWEROFF); /* not "swtpm ended" */
+    OK(file_remove_tree(blocker, &f));
+    OK(file_write(blocker, "x", 1, 0600, &f)); /* a TPM that cannot keep its state */
+    assert_true(vm_start(vm, &f) < 0);
+    assert_int_equal(f.code, CODE_VM_START);
+    vm_close(vm);
+}
+
+/* --- Firmware --- */
+
+static void test_firmware_speaks_and_listens(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = firmware_machine(place);
+    struct vm *vm = NULL;
+
+    config.network = VM_NETWORK_RESTRICTED;
+    config.display = true;
+    config.smbios[0] = "a,b=c";
+    OK(vm_open(&config, &vm, &f));
+    OK(vm_start(vm, &f));
+    wait_for(vm, "BdsDxe: No bootable option or device was found.", 60);
+    wait_for(vm, "Press any key", 10);
+    OK(vm_type(vm, " ", &f));
+    OK(vm_wait_prompt(vm, "Boot Manager", SECONDS(20), &f));
+    OK(vm_power_cut(vm, &f));
+    vm_close(vm);
+}
+
+static void test_enrolled_keys(void **state)
+{
+    static const char hash[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    struct place *place = *state;
+    struct vm_config config = firmware_machine(place);
+    _cleanup_free_ char *path = NULL, *hex = NULL, *dbx = NULL, *kek = NULL;
+    struct vm *vm = NULL;
+
+    make_keys(place);
+    config.secure_boot = true;
+    config.keys = place->keys;
+    config.forbidden_hashes[0] = hash;
+    OK(vm_open(&config, &vm, &f));
+    path = text_make("%s/%s", place->machine, vm_variables_name(&config));
+    OK(vm_variables_get(tree, path, "dbx", VM_GUID_SECURITY, &dbx, &f));
+    assert_non_null(strstr(dbx, hash));
+    OK(vm_variables_get(tree, path, "KEK", VM_GUID_GLOBAL, &kek, &f));
+    assert_int_equal(vm_variables_get(tree, path, "Nothing", VM_GUID_GLOBAL, &hex, &f), -ENOENT);
+    OK(vm_start(vm, &f));
+    wait_for(vm, "BdsDxe", 60);
+    OK(vm_power_cut(vm, &f));
+    /* The firmware found PK and left setup mode: it made what it makes only then. */
+    OK(vm_variables_get(tree, path, "SecureBootEnable", "f0a30bc7-af08-4556-99c4-001009c93a44",
+                        &hex, &f));
+    assert_string_equal(hex, "01");
+    vm_close(vm);
+}
+
+static void test_boot_entries(void **state)
+{
+    static const uint8_t partition[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
+    static const uint16_t order[] = { 0x0003 };
+    struct place *place = *state;
+    struct vm_config config = firmware_machine(place);
+    struct vm_boot_entry entry = { .number = 0x0007,
+                                   .description = "Broch trial",
+                                   .partition = partition,
+                                   .file = "\\EFI\\broch\\linux.efi",
+                                   .options = "injected=1" };
+    _cleanup_free_ char *path = NULL, *hex = NULL;
+    struct vm *vm = NULL;
+
+    OK(vm_open(&config, &vm, &f));
+    path = text_make("%s/%s", place->machine, vm_variables_name(&config));
+    OK(vm_variables_set_boot_entry(tree, path, &entry, &f));
+    entry.number = 0x0003;
+    entry.partition = NULL;
+    entry.description = "Broch any";
+    entry.options = NULL;
+    OK(vm_variables_set_boot_entry(tree, path, &entry, &f));
+    OK(vm_variables_set_boot_order(tree, path, order, 1, &f));
+    OK(vm_variables_set_boot_next(tree, path, 7, &f));
+    OK(vm_variables_get(tree, path, "BootNext", VM_GUID_GLOBAL, &hex, &f));
+    assert_string_equal(hex, "0700");
+    OK(vm_start(vm, &f));
+    wait_for(vm, "Boot0007 \"Broch trial\"", 60);
+    wait_for(vm, "Boot0003 \"Broch any\"", 60);
+    OK(vm_power_cut(vm, &f));
+    free(take_ptr(hex)); /* the firmware used it up */
+    assert_int_equal(vm_variables_get(tree, path, "BootNext", VM_GUID_GLOBAL, &hex, &f), -ENOENT);
+    OK(vm_variables_delete(tree, path, "Boot0003", &f));
+    assert_int_equal(vm_variables_get(tree, path, "Boot0003", VM_GUID_GLOBAL, &hex, &f), -ENOENT);
+    vm_close(vm);
+}
+
+/* --- Acceleration --- */
+
+/* No kernel comes out of bare firmware, so the verdict is `no` on every host. */
+static void test_kvm_is_not_believed(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = firmware_machine(place);
+    struct vm_accel_choice choice, again;
+    const char *reason;
+    struct vm *vm = NULL;
+    uint64_t before;
+
+    config.accel = VM_ACCEL_AUTO;
+    config.cache = place->cache;
+    config.kernel = place->kernel;
+    OK(vm_open(&config, &vm, &f));
+    OK(vm_start(vm, &f));
+    assert_string_equal(vm_acceleration(vm, &reason), "tcg");
+    assert_true(reason[0] != '\0');
+    wait_for(vm, "BdsDxe", 60);
+    OK(vm_power_cut(vm, &f));
+    before = event_now_ns();
+    OK(vm_accel_choose(&config, &choice, &f));
+    assert_true(event_now_ns() - before < SECONDS(5)); /* remembered, or nothing to try */
+    OK(vm_accel_choose(&config, &again, &f));
+    assert_string_equal(choice.reason, again.reason);
+    assert_false(choice.kvm);
+    vm_close(vm);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, free_place)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_start_type_end),
+        TEST(test_deadline_and_end),
+        TEST(test_resets_are_counted),
+        TEST(test_monitor),
+        TEST(test_snapshot_leaves_the_disk),
+        TEST(test_bad_argument_is_told),
+        TEST(test_virtual_time),
+        TEST(test_busy),
+        TEST(test_nothing_survives_sigkill),
+        TEST(test_lost_tpm_is_an_end),
+        TEST(test_firmware_speaks_and_listens),
+        TEST(test_enrolled_keys),
+        TEST(test_boot_entries),
+        TEST(test_kvm_is_not_believed),
+    };
+
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]); /* while working on one of them */
+    tree = getenv("BROCH_TREE");
+    if (!tree) {
+        (void)fprintf(stderr, "BROCH_TREE does not name the tools tree\n");
+        return 1;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
