@@ -19,7 +19,7 @@
 
 enum { TEXT_FILE_MAX = 8 << 20, LDD_OUTPUT_MAX = 1 << 16, SMALL_FILE_MAX = 4096 };
 
-#define STAGE1 "tree/usr/lib/broch/stage1"
+#define STAGE1 "tree/usr/lib/broch/broch-stage1"
 
 /* Both consoles, the serial one last because /dev/console is the last; level 5 shows our markers
  * and the kernel's warnings; no rate limit for markers; a panic restarts the machine. */

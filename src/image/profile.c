@@ -12,6 +12,15 @@
 
 enum { NAME_LENGTH_MAX = 32, PROFILES_MAX = 64, WORD_LENGTH_MAX = 128 };
 
+/* Names of services, as folders under the image's s6 sources. */
+static const char *validate_service(const char *text)
+{
+    if (text[0] == '\0' || text[0] == '-' ||
+        text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")])
+        return "must be letters, digits, '-' and '_'";
+    return NULL;
+}
+
 static const char *validate_name(const char *text)
 {
     if (text[0] < 'a' || text[0] > 'z' ||
@@ -56,7 +65,7 @@ static const struct schema disk_schema =
 
 static const struct schema_key service_keys[] = {
     { SCHEMA_LIST("enable", struct profile_services, enable, 64, NAME_LENGTH_MAX),
-      .validate = validate_name, .pattern = "^[a-z][a-z0-9-]*$",
+      .validate = validate_service, .pattern = "^[A-Za-z0-9_][A-Za-z0-9_-]*$",
       .help = "Services that are started, of those in the image." },
 };
 static const struct schema service_schema =

@@ -133,6 +133,7 @@ static int apt_options(struct apt *apt)
         { "APT::Install-Recommends", "false" },
         { "APT::Architecture", "amd64" },
         { "APT::Architectures", "amd64" },
+        { "APT::Sandbox::User", "root" }, /* the cache may be closed to others */
         { "Acquire::Languages", "none" },
         { "Acquire::ForceHash", "SHA256" },
     };

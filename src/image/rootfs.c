@@ -13,8 +13,8 @@
 
 /* Users are made by the image's own systemd-sysusers from what the overlay declares. */
 #define SYSUSERS_HOOK                                                                              \
-    "--customize-hook=test ! -d /run/sysusers || { cp /run/sysusers/*.conf "                       \
-    "\"$1\"/usr/lib/sysusers.d/ && chroot \"$1\" systemd-sysusers; }"
+    "--customize-hook=test ! -d /run/sysusers || { mkdir -p \"$1\"/usr/lib/sysusers.d && "         \
+    "cp /run/sysusers/*.conf \"$1\"/usr/lib/sysusers.d/ && chroot \"$1\" systemd-sysusers; }"
 
 static char *make_include(const struct lock *lock)
 {
@@ -62,7 +62,7 @@ static int run(const char *folder, void *context, struct failure *f)
         "--format=tar", include, "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/info/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
         "--dpkgopt=path-exclude=/usr/share/lintian/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
-        "--dpkgopt=path-include=/usr/share/doc/*/copyright", SYSUSERS_HOOK, "trixie",
+        "--dpkgopt=path-include=/usr/share/doc/*/copyright", SYSUSERS_HOOK, "",
         "/run/out/rootfs.tar", "deb [trusted=yes] copy:///run/archive ./");
     r = tool_run(&tool, &arguments, f);
     if (r == 0)

@@ -55,7 +55,7 @@ static int add_layers(const struct build *build, struct compose *compose, struct
     if (r == 0)
         r = compose_add_folder(compose, programs, "", f);
     if (r == 0)
-        r = compose_drop(compose, "usr/lib/broch/stage1", f); /* lives in the initrd */
+        r = compose_drop(compose, "usr/lib/broch/broch-stage1", f); /* lives in the initrd */
     if (r == 0)
         r = compose_add_folder(compose, overlay, "", f);
     if (r == 0)

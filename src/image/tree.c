@@ -57,7 +57,7 @@ static int build_tar(const struct lock *lock, const char *folder, const char *ta
                           "--variant=essential", "--format=tar", include,
                           "--dpkgopt=path-exclude=/usr/share/man/*",
                           "--dpkgopt=path-exclude=/usr/share/doc/*",
-                          "--dpkgopt=path-exclude=/usr/share/locale/*", "trixie", tar, source);
+                          "--dpkgopt=path-exclude=/usr/share/locale/*", "", tar, source);
     spawn.output_fd = spawn.error_fd = log_fd;
     r = spawn_run(&spawn, f);
     if (r < 0 && f->code == CODE_STEP_FAILED)
