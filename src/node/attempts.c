@@ -9,19 +9,18 @@
 #include "base/cleanup.h"
 #include "sys/efivars.h"
 
-int attempts_clear(struct failure *f)
+int attempts_clear(const char *folder, struct failure *f)
 {
-    _cleanup_close_ int fd = open(EFIVARS_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct statfs filesystem;
     int r;
 
     if (fd < 0 && errno == ENOENT)
         return 0; /* started without EFI, so nothing was counted */
     if (fd < 0 || fstatfs(fd, &filesystem) < 0)
-        return failure_set(f, CODE_ATTEMPTS, -errno, "cannot open '%s'", EFIVARS_FOLDER);
+        return failure_set(f, CODE_ATTEMPTS, -errno, "cannot open '%s'", folder);
     if (filesystem.f_type != EFIVARFS_MAGIC)
-        return failure_set(f, CODE_ATTEMPTS, -ENODEV, "efivarfs is not mounted on '%s'",
-                           EFIVARS_FOLDER);
+        return failure_set(f, CODE_ATTEMPTS, -ENODEV, "efivarfs is not mounted on '%s'", folder);
     r = efivars_remove(fd, EFIVARS_ATTEMPTS);
     if (r < 0)
         return failure_set(f, CODE_ATTEMPTS, r, "cannot remove the variable '%s'",

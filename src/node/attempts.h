@@ -4,6 +4,7 @@
 
 #include "base/failure.h"
 
-/* Removes the count. Returns 0 also on a machine without EFI, else a negative errno with the
+/* Removes the count from the efivarfs on `folder`. Returns 0 also when there is no such folder (a
+ * machine without EFI); -ENODEV when it is another filesystem, or a negative errno, with the
  * failure. One write to the firmware's store at most, and none when nothing was counted. */
-MUST_USE int attempts_clear(struct failure *f);
+MUST_USE int attempts_clear(const char *folder, struct failure *f);

@@ -25,17 +25,23 @@ void kernel_log(enum kernel_log_level level, const char *text)
         return;
 }
 
+void kernel_log_word_failure(struct line *l, const char *program, const char *step, enum code code,
+                             const char *detail)
+{
+    line_addf(l, "broch %s", program);
+    line_add_pair(l, "step", step);
+    line_add_pair(l, "status", "fail");
+    line_add_pair(l, "code", code_entry(code)->id);
+    line_add_pair(l, "detail", detail);
+}
+
 void kernel_log_failure(enum kernel_log_level level, const char *program, const char *step,
                         enum code code, const char *detail)
 {
     char buffer[KERNEL_LOG_LINE_MAX];
     struct line l = line_make(buffer, sizeof(buffer));
 
-    line_addf(&l, "broch %s", program);
-    line_add_pair(&l, "step", step);
-    line_add_pair(&l, "status", "fail");
-    line_add_pair(&l, "code", code_entry(code)->id);
-    line_add_pair(&l, "detail", detail);
+    kernel_log_word_failure(&l, program, step, code, detail);
     kernel_log(level, buffer);
 }
 

@@ -22,7 +22,12 @@ enum { KERNEL_LOG_LINE_MAX = 900 }; /* the kernel cuts a record at about 1000 by
  * kernel log. Never fails: nobody could be told. */
 void kernel_log(enum kernel_log_level level, const char *text);
 
-/* "broch PROGRAM step=STEP status=fail code=BR-... detail=\"...\"". */
+/* "broch PROGRAM step=STEP status=fail code=BR-... detail=\"...\"", in the form of stage 1's own.
+ */
+void kernel_log_word_failure(struct line *l, const char *program, const char *step, enum code code,
+                             const char *detail);
+
+/* Words and writes it. */
 void kernel_log_failure(enum kernel_log_level level, const char *program, const char *step,
                         enum code code, const char *detail);
 

@@ -11,13 +11,13 @@
 
 #define HARD (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
-/* clang-format off */
 const struct mounts_entry mounts_table[] = {
     { "/proc", "proc", HARD, NULL, MOUNTS_NEEDED, false },
     { "/sys", "sysfs", HARD, NULL, MOUNTS_NEEDED, false },
     { "/dev", "devtmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755", MOUNTS_NEEDED, false },
     { "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=20%", MOUNTS_NEEDED, false },
-    { "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=0620,ptmxmode=0666", MOUNTS_USEFUL, true },
+    { "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=0620,ptmxmode=0666", MOUNTS_USEFUL,
+      true },
     { "/dev/shm", "tmpfs", HARD, "mode=1777,size=25%", MOUNTS_USEFUL, true },
     { "/dev/mqueue", "mqueue", HARD, NULL, MOUNTS_IF_THERE, true },
     { "/tmp", "tmpfs", HARD, "mode=1777,size=25%", MOUNTS_USEFUL, false },
@@ -30,7 +30,6 @@ const struct mounts_entry mounts_table[] = {
     /* Run scripts are executed from here, so it does not depend on how /run was mounted. */
     { "/run/service", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=8m", MOUNTS_NEEDED, true },
 };
-/* clang-format on */
 const size_t mounts_table_count = ARRAY_SIZE(mounts_table);
 
 static bool is_mount_point(const char *path)

@@ -6,12 +6,13 @@
 
 void notify_ready(uint64_t fd)
 {
-    sighandler_t former;
+    const struct sigaction ignore = { .sa_handler = SIG_IGN };
+    struct sigaction former;
 
     if (fd > INT_MAX || fd <= STDERR_FILENO)
         return;
-    former = signal(SIGPIPE, SIG_IGN);
+    (void)sigaction(SIGPIPE, &ignore, &former); /* valid arguments, here and below */
     if (write((int)fd, "\n", 1) == 1)
         (void)close((int)fd);
-    (void)signal(SIGPIPE, former); /* a valid signal number */
+    (void)sigaction(SIGPIPE, &former, NULL);
 }

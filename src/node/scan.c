@@ -139,11 +139,6 @@ static int copy_level(int from_fd, int to_fd, const char *name, unsigned depth, 
     return r;
 }
 
-int scan_copy_folder(int from_fd, int to_fd, const char *name, struct failure *f)
-{
-    return copy_level(from_fd, to_fd, name, 0, f);
-}
-
 /* s6-supervise makes this folder 0700 and keeps the mode of one that is there. Readable to all, it
  * lets `broch status` tell the truth without privileges; the control pipe in it stays root's. */
 static void open_status(int target_fd, const char *name)
@@ -184,7 +179,7 @@ int scan_make(const char *source, const char *target, const struct order *order,
     if (r < 0)
         return r;
     for (size_t i = 0; i < order->count; i++) {
-        if (scan_copy_folder(source_fd, target_fd, order->names[i], f) < 0) {
+        if (copy_level(source_fd, target_fd, order->names[i], 0, f) < 0) {
             failure_prefix(f, "service '%s'", order->names[i]);
             complain(f);
             continue;

@@ -14,14 +14,11 @@ enum {
     SCAN_FILE_SIZE_MAX = 65536,
 };
 
-/* Copies the folder `name` below `from_fd` to the new folder `name` below `to_fd`: folders, regular
- * files with their modes, symbolic links as they are; anything else is an error (-EINVAL). -ERANGE
- * over a limit. What was made before an error stays. */
-MUST_USE int scan_copy_folder(int from_fd, int to_fd, const char *name, struct failure *f);
-
-/* Copies each listed service. A service that cannot be copied is reported through `complain` and
- * left out: the others still run. Also makes .s6-svscan with links to the program that takes the
- * machine down. Returns an error only when the scan directory is of no use at all. */
+/* Copies each listed service: folders, regular files with their modes, symbolic links as they are;
+ * anything else is an error (-EINVAL), as is what is over a limit (-ERANGE). A service that cannot
+ * be copied is reported through `complain` and left out: the others still run. Also makes
+ * .s6-svscan with links to the program that takes the machine down. Returns an error only when the
+ * scan directory is of no use at all. */
 typedef void (*scan_complaint)(const struct failure *f);
 MUST_USE int scan_make(const char *source, const char *target, const struct order *order,
                        scan_complaint complain, struct failure *f);

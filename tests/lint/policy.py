@@ -34,6 +34,7 @@ BROCH = Policy(
     },
     untested={
         "src/programs/*/main.c": "arguments and wiring only; the command and VM tests run it",
+        "src/programs/broch-halt/stop.c": "ends all processes and calls reboot(2): VM tests run it",
         "src/base/cleanup.h": "three releases by attribute; every unit test runs them under ASan",
     },
     data=("tests/*/corpus/*", "tests/*/data/*", "src/*/testdata/*"),

@@ -9,7 +9,7 @@
 #include "node/end.h"
 #include "node/kernel_log.h"
 #include "node/scan.h"
-#include "stop.h"
+#include "programs/broch-halt/stop.h"
 #include "sys/file.h"
 
 static int request(enum end_action action, bool force, struct failure *f)

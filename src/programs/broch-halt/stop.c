@@ -1,4 +1,4 @@
-#include "stop.h"
+#include "programs/broch-halt/stop.h"
 
 #include <errno.h>
 #include <fcntl.h>

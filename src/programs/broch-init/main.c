@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -20,8 +21,9 @@
 #include "node/order.h"
 #include "node/scan.h"
 #include "node/skeleton.h"
+#include "sys/console.h"
 
-enum { FAILURE_PAUSE_S = 5 }; /* as long as panic=5 shows a panic */
+enum { FAILURE_PAUSE_MS = 5000 }; /* as long as panic=5 shows a panic */
 
 static const char supervisor[] = "/usr/bin/s6-svscan";
 static char *const supervisor_arguments[] = { (char[]){ "s6-svscan" }, (char[]){ SCAN_TARGET },
@@ -37,7 +39,7 @@ static const char *current_step = "start";
 __attribute__((noreturn)) static void give_up(void)
 {
     kernel_log(KERNEL_LOG_CRITICAL, "broch init status=restart");
-    (void)sleep(FAILURE_PAUSE_S); /* nothing interrupts it that would matter */
+    (void)poll(NULL, 0, FAILURE_PAUSE_MS); /* cut short by a signal, the restart comes earlier */
     sync();
     (void)reboot(RB_AUTOBOOT); /* returns only on failure */
     for (;;)
@@ -61,19 +63,16 @@ static void warn(const struct failure *f)
     kernel_log_failure(KERNEL_LOG_WARNING, "init", current_step, f->code, detail);
 }
 
+/* Services write to the console until each has its log, and read nothing. */
 static void set_up_descriptors(void)
 {
-    int null_fd = open("/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    int console_fd = open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    int r = console_standard();
 
-    /* Services write to the console until each has its log. Errors: stage 1 left these open. */
-    (void)dup2(null_fd, STDIN_FILENO);
-    (void)dup2(console_fd >= 0 ? console_fd : null_fd, STDOUT_FILENO);
-    (void)dup2(console_fd >= 0 ? console_fd : null_fd, STDERR_FILENO);
-    if (null_fd > STDERR_FILENO)
-        (void)close(null_fd);
-    if (console_fd > STDERR_FILENO)
-        (void)close(console_fd);
+    (void)close(STDIN_FILENO);
+    /* The lowest free descriptor is the one that was just closed, and services inherit it. */
+    if (r < 0 || open("/dev/null", O_RDONLY | O_NOCTTY | O_CLOEXEC) != STDIN_FILENO ||
+        fcntl(STDIN_FILENO, F_SETFD, 0) < 0)
+        kernel_log(KERNEL_LOG_WARNING, "broch init step=start status=fail detail=descriptors");
 }
 
 static int make_mounts(struct failure *f)

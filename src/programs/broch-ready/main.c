@@ -14,6 +14,7 @@
 #include "node/notify.h"
 #include "node/order.h"
 #include "node/scan.h"
+#include "sys/efivars.h"
 #include "sys/file.h"
 #include "sys/spawn.h"
 
@@ -82,7 +83,7 @@ static void announce(const struct facts *facts)
     CHECK(!r.cut);
     if (file_write(MARKER_RECORD_PATH, record, r.length, 0644, &f) < 0)
         warn("record", &f);
-    if (attempts_clear(&f) < 0)
+    if (attempts_clear(EFIVARS_FOLDER, &f) < 0)
         warn("attempts", &f);
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/options.h"
 #include "node/status.h"
-#include "verb.h"
+#include "programs/broch/verb.h"
 
 static const char program[] = "broch";
 

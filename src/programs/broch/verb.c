@@ -1,4 +1,4 @@
-#include "verb.h"
+#include "programs/broch/verb.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,13 +9,14 @@
 
 enum { VERBS_MAX = 64, VERB_PROGRAM_SIZE = 64, HELP_COLUMN = 36 };
 
-/* clang-format off */
 const struct verb verb_table[] = {
     { "status", NULL, VERB_MACHINE, "[--json]", "what runs here, and how it was started" },
     { "reboot", "broch-halt", VERB_MACHINE, "[--force]", "restart the machine in order" },
     { "poweroff", "broch-halt", VERB_MACHINE, "[--force]", "switch the machine off in order" },
-    { "build", "broch-factory", VERB_DEVELOPER, "PROFILE [options]", "forge a profile into a signed generation" },
-    { "run", "broch-vm", VERB_DEVELOPER, "[PROFILE] [options]", "boot a generation in a virtual machine" },
+    { "build", "broch-factory", VERB_DEVELOPER, "PROFILE [options]",
+      "forge a profile into a signed generation" },
+    { "run", "broch-vm", VERB_DEVELOPER, "[PROFILE] [options]",
+      "boot a generation in a virtual machine" },
     { "lock", "broch-factory", VERB_DEVELOPER, "PROFILE", "renew the list of exact packages" },
     { "keys", "broch-factory", VERB_DEVELOPER, "init DIR", "make the signing keys" },
     { "inspect", "broch-factory", VERB_DEVELOPER, "DIR", "show and check what a generation holds" },
@@ -24,7 +25,6 @@ const struct verb verb_table[] = {
     { "help", NULL, VERB_GENERAL, "[VERB]", "this page, or the help of a verb" },
     { "version", NULL, VERB_GENERAL, "", "the version of this program" },
 };
-/* clang-format on */
 const size_t verb_table_count = ARRAY_SIZE(verb_table);
 _Static_assert(ARRAY_SIZE(verb_table) <= VERBS_MAX, "verb_nearest() looks at all of them");
 

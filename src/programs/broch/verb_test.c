@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "sys/file.h"
-#include "verb.h"
+#include "programs/broch/verb.h"
 
 static void test_table_is_whole(void **state)
 {

@@ -20,7 +20,7 @@ def line_findings(source):
             yield number, "CRLF line end"
         elif line != line.rstrip():
             yield number, "trailing space"
-        if "\t" in line and not makefile and not name.endswith(".mk"):
+        if "\t" in line and not makefile and not name.endswith((".mk", ".scd")):
             yield number, "tab outside a Makefile"
         if CONFLICT.match(line) or (line == "=" * 7 and not markdown):
             yield number, "merge conflict marker"
