@@ -151,6 +151,11 @@ static void handle_bus(struct devices *d, int folder_fd, const char *name)
         (void)each_entry(d, fd, handle_device); /* what is not seen here comes as a uevent */
 }
 
+void devices_coldplug_bus(struct devices *d, const char *bus)
+{
+    handle_bus(d, d->bus_fd, bus);
+}
+
 /* Everything that a driver can bind to is a device of a bus, so /sys/bus has every modalias that
  * counts, in a fraction of the folders of /sys/devices. */
 int devices_coldplug(struct devices *d)

@@ -48,6 +48,9 @@ MUST_USE int devices_request(struct devices *d, const char *word, struct failure
  * cannot be read. */
 MUST_USE int devices_coldplug(struct devices *d);
 
+/* The same for the devices of one bus, "virtio" for example. A bus that is not there is fine. */
+void devices_coldplug_bus(struct devices *d, const char *bus);
+
 /* Handles the uevents that wait, loading modules for new devices, until none is left. Returns 1
  * when a block device came or went, else 0, or a negative errno. Never waits. */
 MUST_USE int devices_settle(struct devices *d);

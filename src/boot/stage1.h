@@ -47,6 +47,7 @@ struct stage1 {
     struct superblock superblock;
 
     struct partition_uuid slot_uuid; /* empty: the image is found by content */
+    bool devices_partial;            /* the image was there before all drivers were */
     int slot_fd;                     /* the root folder of the mounted slot, or -1 */
     int image_fd;                    /* the system image, or the block device that is it, or -1 */
     char image_device[24];           /* "major:minor" for verity */
@@ -56,6 +57,10 @@ struct stage1 {
     struct facts facts;
     struct devices devices;
 };
+
+/* Looks once for a block device that carries the signed superblock, and opens it as image_fd. True
+ * when there was one. */
+MUST_USE bool step_slot_find_by_content(struct stage1 *s);
 
 /* True when a second partition with the slot's UUID has appeared by now (false without a slot). */
 MUST_USE bool step_slot_is_doubled(struct stage1 *s);

@@ -61,8 +61,26 @@ static int count(struct stage1 *s, struct failure *f)
     return 0;
 }
 
+/* Which partition the loader came from. Without the variable, or with an empty one, it came from no
+ * partition. */
+static int read_identity(struct stage1 *s, struct failure *f)
+{
+    uint8_t value[2 * (PARTITION_UUID_LENGTH + 1)];
+    int r = efivars_read(s->efivars_fd, "LoaderDevicePartUUID", EFIVARS_GUID_LOADER, value,
+                         sizeof(value));
+
+    if (r == -ENOENT)
+        return 0;
+    if (r >= 0)
+        r = partition_uuid_decode(value, (size_t)r, &s->slot_uuid);
+    return r < 0 ? failure_set(f, CODE_BOOT_SLOT_MISSING, r, "LoaderDevicePartUUID is malformed")
+                 : 0;
+}
+
 int step_attempts(struct stage1 *s, struct failure *f)
 {
+    int r;
+
     if (s->efivars_fd < 0) {
         s->facts.secureboot = FACTS_OFF; /* no EFI, so nothing was verified */
         s->facts.setupmode = FACTS_UNKNOWN;
@@ -71,5 +89,6 @@ int step_attempts(struct stage1 *s, struct failure *f)
     s->facts.secureboot = read_switch(s, "SecureBoot");
     s->facts.setupmode = read_switch(s, "SetupMode");
     show_last_failure(s);
-    return count(s, f);
+    r = count(s, f);
+    return r < 0 ? r : read_identity(s, f);
 }

@@ -1,14 +1,28 @@
-/* cmdline: what the kernel was started with is what was signed. systemd's stub appends SMBIOS
- * strings and add-ons even under Secure Boot, so the copy inside the signed initrd decides. */
+/* cmdline: the signed copies, and that the kernel was started with what was signed. systemd's stub
+ * appends SMBIOS strings and add-ons even under Secure Boot, so the copy inside the signed initrd
+ * decides. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "boot/stage1.h"
 #include "sys/attribute.h"
 
 /* One byte of newline, one to notice that there is more, one zero. */
 enum { RUNNING_SIZE = INITRD_CMDLINE_MAX + 3 };
+
+/* Where in an image to look, and what verity is told besides the root hash. */
+static int read_superblock(struct stage1 *s, struct failure *f)
+{
+    _cleanup_close_ int fd = open(INITRD_SUPERBLOCK, O_RDONLY | O_CLOEXEC);
+    int r = fd < 0 ? -errno : attribute_read_at(fd, 0, s->superblock_bytes, SUPERBLOCK_SIZE);
+
+    if (r == 0)
+        r = superblock_parse(s->superblock_bytes, &s->superblock);
+    return r < 0 ? failure_set(f, CODE_BOOT_VERITY, r, "%s: %s", INITRD_SUPERBLOCK, strerror(-r))
+                 : 0;
+}
 
 static int read_copy(struct stage1 *s, struct failure *f)
 {
@@ -40,5 +54,7 @@ int step_cmdline(struct stage1 *s, struct failure *f)
     if (r < 0)
         return r;
     r = compare(s, f);
-    return r < 0 ? r : cmdline_parse(s->cmdline, s->cmdline_length, &s->facts.cmdline, f);
+    if (r == 0)
+        r = cmdline_parse(s->cmdline, s->cmdline_length, &s->facts.cmdline, f);
+    return r < 0 ? r : read_superblock(s, f);
 }

@@ -15,7 +15,6 @@
 #include "boot/clock.h"
 #include "boot/stage1.h"
 #include "sys/attribute.h"
-#include "sys/efivars.h"
 #include "sys/mount.h"
 #include "sys/uevent.h"
 
@@ -211,55 +210,39 @@ static int find_slot(struct stage1 *s, struct failure *f)
     return mount_slot(s, &p, f);
 }
 
-static int find_image(struct stage1 *s, struct failure *f)
+static void note_image(struct stage1 *s, const struct partition_device *d)
 {
     struct line name = line_make(s->facts.image_device, sizeof(s->facts.image_device));
+
+    s->facts.slot = "direct";
+    s->facts.source = "device";
+    line_add(&name, d->name);
+}
+
+bool step_slot_find_by_content(struct stage1 *s)
+{
+    struct scan scan = { .stage1 = s };
+
+    if (scan_blocks(&scan, match_content) < 0 || scan.count == 0)
+        return false;
+    note_image(s, &scan.found.device);
+    return true;
+}
+
+static int find_image(struct stage1 *s, struct failure *f)
+{
     struct partition p;
 
+    if (s->image_fd >= 0) /* step_modules has seen it */
+        return 0;
     f->code = CODE_BOOT_IMAGE_MISSING;
     if (search(s, match_content, &p, f) < 0)
         return f->cause;
-    s->facts.slot = "direct";
-    s->facts.source = "device";
-    line_add(&name, p.device.name);
+    note_image(s, &p.device);
     return 0;
-}
-
-/* The signed superblock says where in an image to look. */
-static int read_superblock(struct stage1 *s, struct failure *f)
-{
-    _cleanup_close_ int fd = open(INITRD_SUPERBLOCK, O_RDONLY | O_CLOEXEC);
-    int r = fd < 0 ? -errno : attribute_read_at(fd, 0, s->superblock_bytes, SUPERBLOCK_SIZE);
-
-    if (r == 0)
-        r = superblock_parse(s->superblock_bytes, &s->superblock);
-    return r < 0 ? failure_set(f, CODE_BOOT_VERITY, r, "%s: %s", INITRD_SUPERBLOCK, strerror(-r))
-                 : 0;
-}
-
-static int read_identity(struct stage1 *s, struct failure *f)
-{
-    uint8_t value[2 * (PARTITION_UUID_LENGTH + 1)];
-    int r;
-
-    if (s->efivars_fd < 0)
-        return 0;
-    r = efivars_read(s->efivars_fd, "LoaderDevicePartUUID", EFIVARS_GUID_LOADER, value,
-                     sizeof(value));
-    if (r == -ENOENT)
-        return 0;
-    if (r >= 0)
-        r = partition_uuid_decode(value, (size_t)r, &s->slot_uuid);
-    return r < 0 ? failure_set(f, f->code, r, "LoaderDevicePartUUID is malformed") : 0;
 }
 
 int step_slot(struct stage1 *s, struct failure *f)
 {
-    int r = read_superblock(s, f);
-
-    if (r == 0)
-        r = read_identity(s, f);
-    if (r < 0)
-        return r;
     return s->slot_uuid.text[0] ? find_slot(s, f) : find_image(s, f);
 }

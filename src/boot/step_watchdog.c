@@ -17,7 +17,8 @@ int step_watchdog(struct stage1 *s, struct failure *f)
     struct line l = line_make(s->facts.watchdog, sizeof(s->facts.watchdog));
     int r = watchdog_open(WATCHDOG_DEVICE, WATCHDOG_TIMEOUT_S, &s->watchdog);
 
-    if (r == -ENOENT) {
+    /* The last resort costs two modules, for which a directly started kernel has no time. */
+    if (r == -ENOENT && !s->devices_partial) {
         if (devices_request(&s->devices, INITRD_REQUEST_WATCHDOG, f) < 0)
             stage1_note(s, "module-refused", f->text);
         r = watchdog_open(WATCHDOG_DEVICE, WATCHDOG_TIMEOUT_S, &s->watchdog);

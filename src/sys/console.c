@@ -16,14 +16,12 @@ static int open_standard(void)
 int console_standard(void)
 {
     for (int i = 0; i <= STDERR_FILENO; i++) {
-        int fd = open_standard();
+        int fd;
 
-        if (fd < 0)
-            return -errno;
-        if (fd > STDERR_FILENO) {
-            (void)close(fd); /* all three were open already */
-            break;
-        }
+        (void)close(i); /* it may not be open, and nothing is buffered */
+        fd = open_standard();
+        if (fd != i)
+            return fd < 0 ? -errno : -EBADF;
     }
     return 0;
 }
