@@ -175,7 +175,9 @@ static int prove(const struct vm_config *config, struct vm_accel_choice *choice,
         *f = told;
         return r;
     }
-    if (r < 0)
+    if (r < 0 && told.code == CODE_VM_DEADLINE)
+        set_reason(choice, "under /dev/kvm no kernel spoke within %d s", PROOF_SECONDS);
+    else if (r < 0)
         set_reason(choice, "/dev/kvm does not boot this machine: %s", told.text);
     return file_remove_tree(folder, f);
 }

@@ -13,7 +13,7 @@
 #include "vm/variables.h"
 #include "vm/vm.h"
 
-enum { LOG_READ_MAX = 1 << 20 };
+enum { LOG_READ_MAX = 1 << 20, CERTIFICATE_MAX = 64 << 10 };
 
 static int out_of_memory(struct failure *f)
 {
@@ -45,7 +45,38 @@ int vm_folder_lock(const char *folder, int *ret_fd, struct failure *f)
     return r;
 }
 
-static int enrol(const struct vm_config *config, const char *path, struct failure *f)
+/* The certificates that a store was made with, as one text; "" without keys. */
+static int gather_keys(const struct vm_config *config, struct text *ret, struct failure *f)
+{
+    static const char *const names[] = { "PK", "KEK", "db" };
+
+    for (size_t i = 0; config->secure_boot && i < ARRAY_SIZE(names); i++) {
+        _cleanup_free_ char *path = text_make("%s/%s.crt", config->keys, names[i]);
+        _cleanup_free_ uint8_t *bytes = NULL;
+        size_t size;
+        int r = path ? file_read(path, CERTIFICATE_MAX, &bytes, &size, f) : out_of_memory(f);
+
+        if (r < 0) {
+            f->code = CODE_KEYS_BAD;
+            return r;
+        }
+        text_add_bytes(ret, bytes, size);
+    }
+    text_add(ret, "");
+    return text_status(ret) < 0 ? out_of_memory(f) : 0;
+}
+
+static bool file_says(const char *path, const struct text *wanted)
+{
+    struct failure ignored = FAILURE_NONE;
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t size;
+
+    return file_read(path, 3 * CERTIFICATE_MAX, &bytes, &size, &ignored) == 0 &&
+           size == wanted->length && memcmp(bytes, text_string(wanted), size) == 0;
+}
+
+static int make_store(const struct vm_config *config, const char *path, struct failure *f)
 {
     int r = vm_variables_create(config->tree, config->secure_boot ? config->keys : NULL, path, f);
 
@@ -56,18 +87,36 @@ static int enrol(const struct vm_config *config, const char *path, struct failur
     return r;
 }
 
+/* Makes the store unless there is one with these keys. */
+static int prepare_store(const struct vm_config *config, struct failure *f)
+{
+    _cleanup_free_ char *path = text_make("%s/%s", config->folder, vm_variables_name(config));
+    _cleanup_free_ char *note = path ? text_make("%s.keys", path) : NULL;
+    _cleanup_text_ struct text keys = TEXT_INIT;
+    int r;
+
+    if (!note)
+        return out_of_memory(f);
+    r = gather_keys(config, &keys, f);
+    if (r < 0 || (file_exists(path) && file_says(note, &keys)))
+        return r;
+    if (unlink(note) < 0 && errno != ENOENT)
+        return file_failure(f, errno, "remove", note);
+    r = make_store(config, path, f);
+    return r == 0 ? file_write(note, text_string(&keys), keys.length, 0600, f) : r;
+}
+
 int vm_folder_prepare(const struct vm_config *config, struct failure *f)
 {
     _cleanup_free_ char *tpm = text_make("%s/tpm", config->folder);
-    _cleanup_free_ char *variables = text_make("%s/%s", config->folder, vm_variables_name(config));
     int r = 0;
 
-    if (!tpm || !variables)
+    if (!tpm)
         return out_of_memory(f);
     if (config->tpm)
         r = make_private(tpm, f);
-    if (r == 0 && config->boot == VM_BOOT_FIRMWARE && !file_exists(variables))
-        r = enrol(config, variables, f);
+    if (r == 0 && config->boot == VM_BOOT_FIRMWARE)
+        r = prepare_store(config, f);
     return r;
 }
 

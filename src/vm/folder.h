@@ -7,7 +7,8 @@
 /* Makes the folder (0700: the TPM's secrets lie in it) and takes its lock; *ret_fd holds it. */
 MUST_USE int vm_folder_lock(const char *folder, int *ret_fd, struct failure *f);
 
-/* Makes what this configuration needs and is not there yet: tpm/, the variable store. */
+/* Makes what this configuration needs and is not there yet: tpm/, the variable store. A store that
+ * was made with other keys is replaced by a new one. */
 MUST_USE int vm_folder_prepare(const struct vm_config *config, struct failure *f);
 
 /* New snapshot files for the disks that want one; what a former start left is removed. */

@@ -27,9 +27,9 @@ struct vm;
 
 /* --- Life --- */
 
-/* Locks the folder and prepares it: a variable store with the keys enrolled when there is none yet,
- * an empty TPM. Starts nothing. *ret_vm is ended by vm_close(). -EWOULDBLOCK with CODE_VM_BUSY when
- * another process has the folder. */
+/* Locks the folder and prepares it: a variable store with the keys enrolled unless there is one
+ * with these keys, an empty TPM. Starts nothing. *ret_vm is ended by vm_close(). -EWOULDBLOCK with
+ * CODE_VM_BUSY when another process has the folder. */
 MUST_USE int vm_open(const struct vm_config *config, struct vm **ret_vm, struct failure *f);
 
 /* Ends a running start (power cut), unlocks, frees. Accepts NULL; returns NULL. */

@@ -1,0 +1,47 @@
+/* From the options of `broch run` to a machine's configuration, its folder and its disks. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/failure.h"
+#include "programs/broch-vm/generation.h"
+#include "vm/vm.h"
+
+struct machine_request {
+    const char *name;  /* of the machine */
+    const char *tree;  /* tools tree */
+    const char *cache; /* for verdicts */
+    const char *log;   /* console log, or NULL */
+    const char *disk;  /* another disk, or NULL */
+    uint64_t memory_bytes;
+    uint64_t cpus;
+    bool direct;
+    bool secure_boot;
+    bool snapshot;
+    bool display;
+    bool emulate;
+};
+
+struct machine {
+    struct vm *vm;
+    char *folder;
+    char *log;
+    char *overlay;
+    int lock_fd; /* of a machine that keeps nothing; -1 otherwise */
+    bool throwaway;
+};
+
+#define MACHINE_INIT                                                                               \
+    {                                                                                              \
+        .lock_fd = -1                                                                              \
+    }
+
+/* Opens the machine: folder under ${XDG_STATE_HOME:-~/.local/state}/broch/machines, disk overlay,
+ * variable store. A new generation gets a new overlay; *ret_new_disk says so. */
+MUST_USE int machine_open(const struct machine_request *request,
+                          const struct generation *generation, struct machine *ret,
+                          bool *ret_new_disk, struct failure *f);
+
+/* Ends and, for a snapshot machine, removes what is left. */
+void machine_done(struct machine *machine);
