@@ -53,25 +53,75 @@ struct digest digest_bytes(const void *bytes, size_t size)
     return digest_two(bytes, size, "", 0);
 }
 
+/* Hashes what lies between `from` and `to` of a hole, without asking the kernel for its zeros. */
+static void add_zeros(EVP_MD_CTX *context, off_t from, off_t to)
+{
+    static const uint8_t zeros[READ_CHUNK];
+
+    while (from < to) {
+        size_t size = to - from > READ_CHUNK ? READ_CHUNK : (size_t)(to - from);
+
+        CHECK(EVP_DigestUpdate(context, zeros, size) == 1);
+        from += (off_t)size;
+    }
+}
+
+static int add_data(EVP_MD_CTX *context, int fd, uint8_t *chunk, off_t from, off_t to)
+{
+    while (from < to) {
+        size_t size = to - from > READ_CHUNK ? READ_CHUNK : (size_t)(to - from);
+        ssize_t got = pread(fd, chunk, size, from);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got < 0 ? -errno : -EIO; /* it became shorter meanwhile */
+        CHECK(EVP_DigestUpdate(context, chunk, (size_t)got) == 1);
+        from += got;
+    }
+    return 0;
+}
+
+/* A disk image is mostly holes: reading them costs more than hashing them. */
+static int add_file(EVP_MD_CTX *context, int fd, uint8_t *chunk, off_t end)
+{
+    off_t at = 0;
+
+    while (at < end) {
+        off_t data = lseek(fd, at, SEEK_DATA), hole;
+        int r;
+
+        if (data < 0 && errno != ENXIO)
+            return -errno;
+        if (data < 0 || data > end)
+            data = end; /* only a hole is left */
+        add_zeros(context, at, data);
+        if (data == end)
+            return 0;
+        hole = lseek(fd, data, SEEK_HOLE);
+        if (hole < 0)
+            return -errno;
+        r = add_data(context, fd, chunk, data, hole < end ? hole : end);
+        if (r < 0)
+            return r;
+        at = hole;
+    }
+    return 0;
+}
+
 int digest_file(const char *path, struct digest *ret, struct failure *f)
 {
     _cleanup_(free_context) EVP_MD_CTX *context = start();
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
     _cleanup_free_ uint8_t *chunk = malloc(READ_CHUNK);
+    struct stat status;
+    int r;
 
-    if (fd < 0 || !chunk)
-        return file_failure(f, fd < 0 ? errno : ENOMEM, "read", path);
-    for (;;) {
-        ssize_t got = read(fd, chunk, READ_CHUNK);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return file_failure(f, errno, "read", path);
-        if (got == 0)
-            break;
-        CHECK(EVP_DigestUpdate(context, chunk, (size_t)got) == 1);
-    }
+    if (fd < 0 || fstat(fd, &status) < 0 || !chunk)
+        return file_failure(f, chunk ? errno : ENOMEM, "read", path);
+    r = add_file(context, fd, chunk, status.st_size);
+    if (r < 0)
+        return file_failure(f, -r, "read", path);
     *ret = finish(context);
     return 0;
 }

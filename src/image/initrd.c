@@ -246,6 +246,19 @@ static int run(const char *folder, void *context, struct failure *f)
     return r;
 }
 
+/* The wish list is code, so it has to be named as an input. */
+static void plan_input(const struct plan_wish *wish, struct step *step)
+{
+    for (size_t i = 0; i < PLAN_REQUESTS_MAX && wish->requests[i].modules[0]; i++) {
+        for (size_t j = 0; j < ARRAY_SIZE(wish->requests[i].modules); j++) {
+            if (wish->requests[i].modules[j])
+                step_input_text(step, "module", wish->requests[i].modules[j]);
+        }
+    }
+    for (size_t i = 0; i < PLAN_DRIVERS_MAX && wish->drivers[i]; i++)
+        step_input_text(step, "driver", wish->drivers[i]);
+}
+
 int build_initrd(struct build *build, struct failure *f)
 {
     _cleanup_free_ char *stage1 = step_path(&build->programs, STAGE1);
@@ -263,6 +276,8 @@ int build_initrd(struct build *build, struct failure *f)
                       &step_output(&build->system, "verity.root")->digest);
     step_input_digest(&build->initrd, "superblock",
                       &step_output(&build->system, "verity.superblock")->digest);
+    plan_input(&plan_slot, &build->initrd);
+    step_input_text(&build->initrd, "cmdline", CMDLINE_HEAD);
     step_input_text(&build->initrd, "generation", build->generation);
     step_input_number(&build->initrd, "epoch", (uint64_t)build->profile.epoch);
     for (size_t i = 0; i < build->profile.cmdline.count; i++)

@@ -11,7 +11,8 @@ enum { NAME_MAX_ = INITRD_NAME_MAX + 1, DEPENDENCIES_MAX = 32 };
 
 const struct plan_wish plan_slot = {
     .requests = {
-        { NULL, { "dm_verity", "erofs" } },
+        /* EROFS needs libcrc32c, which looks its algorithm up by name when it starts. */
+        { NULL, { "crc32c_generic", "dm_verity", "erofs" } },
         { INITRD_REQUEST_EFI, { "efivarfs" } },
         /* Debian's FAT asks for both tables by default (codepage and iocharset). */
         { INITRD_REQUEST_SLOT, { "nls_cp437", "nls_ascii", "vfat", "loop" } },
@@ -21,6 +22,8 @@ const struct plan_wish plan_slot = {
         /* What a slot's disk can hang on */
         "virtio_pci", "virtio_blk", "virtio_scsi", "nvme", "ahci", "sd_mod", "sr_mod",
         "usb_storage", "uas", "xhci_pci", "ehci_pci", "mmc_block", "sdhci_pci", "sdhci_acpi", "vmd",
+        /* The processor's SHA instructions, which dm-verity lives on */
+        "sha256_ssse3",
         /* Watchdogs, and the bus drivers that make the chipset's appear */
         "i6300esb", "iTCO_wdt", "lpc_ich", "i2c_i801", "sp5100_tco", "wdat_wdt",
     },
