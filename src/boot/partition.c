@@ -70,20 +70,6 @@ static bool is_device_name(const char *name)
     return name[0] != '\0' && name[strspn(name, allowed)] == '\0';
 }
 
-static int read_uuid(const char *fields, size_t size, struct partition_uuid *ret)
-{
-    char text[PARTITION_UUID_LENGTH + 1];
-    int r = uevent_value(fields, size, UEVENT_END_FILE, "PARTUUID", text, sizeof(text));
-
-    /* Partitions of an MBR have a shorter one, "<disk>-<number>": no slot lives there. */
-    if (r < 0 || r != PARTITION_UUID_LENGTH)
-        return r == -EBADMSG ? r : -ENOENT;
-    for (size_t i = 0; i < PARTITION_UUID_LENGTH; i++)
-        ret->text[i] = lower(text[i]);
-    ret->text[PARTITION_UUID_LENGTH] = '\0';
-    return is_uuid(ret->text) ? 0 : -EBADMSG;
-}
-
 int partition_device_parse(const char *fields, size_t size, struct partition_device *ret)
 {
     struct partition_device d = { 0 };
@@ -99,12 +85,11 @@ int partition_device_parse(const char *fields, size_t size, struct partition_dev
 int partition_parse(const char *fields, size_t size, struct partition *ret)
 {
     struct partition p = { 0 };
-    int r = read_uuid(fields, size, &p.uuid);
+    int r = read_number(fields, size, "PARTN", &p.number);
 
     if (r < 0)
-        return r;
-    if (partition_device_parse(fields, size, &p.device) < 0 ||
-        read_number(fields, size, "PARTN", &p.number) < 0)
+        return r == -ENOENT ? r : -EBADMSG;
+    if (p.number == 0 || partition_device_parse(fields, size, &p.device) < 0)
         return -EBADMSG;
     *ret = p;
     return 0;

@@ -1,5 +1,5 @@
-/* Which partition is the slot: its identity as the firmware's loader names it, and as sysfs does.
- * Pure. */
+/* Which partition is the slot: its identity as the firmware's loader names it, block devices as
+ * sysfs shows them, and the decision. Pure. */
 #pragma once
 
 #include <stdbool.h>
@@ -29,7 +29,6 @@ struct partition_device {
 
 struct partition {
     struct partition_device device;
-    struct partition_uuid uuid;
     uint32_t number; /* in its table, from 1 */
 };
 
@@ -37,8 +36,8 @@ struct partition {
  * a device. */
 MUST_USE int partition_device_parse(const char *fields, size_t size, struct partition_device *ret);
 
-/* The same for a partition. -ENOENT when the device is not one with a UUID (a whole disk, a
- * partition of an MBR), -EBADMSG when it is malformed. */
+/* The same for a partition. -ENOENT when the device is a whole disk, -EBADMSG when it is malformed.
+ */
 MUST_USE int partition_parse(const char *fields, size_t size, struct partition *ret);
 
 /* Decides about the slot from what is known now; the caller does the waiting. */

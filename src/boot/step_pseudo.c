@@ -18,9 +18,23 @@
 #include "sys/mount.h"
 #include "sys/uevent.h"
 
-/* Devices first: without them there is not even a console to complain on. */
+/* Devices come first: without them there is not even a console to complain on. A kernel with
+ * CONFIG_DEVTMPFS_MOUNT was here before. */
+static int open_console(struct stage1 *s)
+{
+    static const struct mount_request devices = { "devtmpfs", "/dev", "devtmpfs",
+                                                  MS_NOSUID | MS_NOEXEC, "mode=0755" };
+    int r = mount_make(&devices);
+
+    if (r < 0 && r != -EBUSY)
+        return r;
+    r = console_standard();
+    if (r == 0)
+        r = s->kmsg_fd = console_open();
+    return r < 0 ? r : 0;
+}
+
 static const struct mount_request mounts[] = {
-    { "devtmpfs", "/dev", "devtmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755" },
     { "proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
     { "sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
     { "tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755" },
@@ -31,8 +45,7 @@ static int mount_all(struct failure *f)
     for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
         int r = mount_make(&mounts[i]);
 
-        /* A kernel with CONFIG_DEVTMPFS_MOUNT was here before. */
-        if (r < 0 && r != -EBUSY)
+        if (r < 0)
             return failure_set(f, f->code, r, "cannot mount %s: %s", mounts[i].target,
                                strerror(-r));
     }
@@ -135,15 +148,13 @@ static void note_kernel(struct stage1 *s)
 
 int step_pseudo(struct stage1 *s, struct failure *f)
 {
-    int r = mount_all(f);
+    int r = open_console(s);
 
     if (r < 0)
-        return r;
-    r = console_standard();
-    if (r == 0)
-        r = s->kmsg_fd = console_open();
-    if (r < 0)
         return failure_set(f, f->code, r, "no console: %s", strerror(-r));
+    r = mount_all(f);
+    if (r < 0)
+        return r;
     /* Ctrl-Alt-Del shall not cut a boot short, and PID 1 has no handler for its signal. */
     (void)reboot(RB_DISABLE_CAD);
     note_kernel(s);

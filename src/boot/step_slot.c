@@ -13,6 +13,7 @@
 #include "base/line.h"
 #include "base/number.h"
 #include "boot/clock.h"
+#include "boot/gpt.h"
 #include "boot/stage1.h"
 #include "sys/attribute.h"
 #include "sys/mount.h"
@@ -21,7 +22,8 @@
 #define BLOCK_FOLDER "/sys/class/block"
 
 enum {
-    DEADLINE_S = 30, /* a large array of disks spins up in less */
+    SECTOR_SIZE = 512, /* the unit of sysfs, whatever the disk's own */
+    DEADLINE_S = 30,   /* a large array of disks spins up in less */
     ENTRIES_BUFFER_SIZE = 4096,
     UEVENT_FILE_SIZE = 1024, /* of a block device: some ten short fields */
 };
@@ -33,22 +35,50 @@ struct scan {
     struct partition found;
 };
 
-typedef void (*scan_device)(struct scan *scan, const char *fields, size_t size);
+/* One block device: its folder in sysfs below `folder_fd`, and the fields of its uevent file. */
+struct scan_device {
+    int folder_fd;
+    const char *name;
+    const char *fields;
+    size_t fields_size;
+};
 
-static void scan_entry(struct scan *scan, int folder_fd, const char *name, scan_device each)
+typedef void (*scan_each)(struct scan *scan, const struct scan_device *d);
+
+/* Reads <folder_fd>/<name>/<attribute>. */
+static int read_attribute(const struct scan_device *d, const char *attribute, char *ret,
+                          size_t capacity)
+{
+    char path[NAME_MAX + 64];
+    struct line l = line_make(path, sizeof(path));
+
+    line_addf(&l, "%s/%s", d->name, attribute);
+    return l.cut ? -ENAMETOOLONG : attribute_read_line(d->folder_fd, path, ret, capacity);
+}
+
+static int read_number(const struct scan_device *d, const char *attribute, uint64_t *ret)
+{
+    char text[32];
+    int r = read_attribute(d, attribute, text, sizeof(text));
+
+    return r < 0 ? r : number_parse(text, (size_t)r, INT64_MAX, ret);
+}
+
+static void scan_entry(struct scan *scan, int folder_fd, const char *name, scan_each each)
 {
     char path[NAME_MAX + sizeof("/uevent")], fields[UEVENT_FILE_SIZE];
+    struct scan_device d = { folder_fd, name, fields, 0 };
     struct line l = line_make(path, sizeof(path));
     int size;
 
-    line_add(&l, name);
-    line_add(&l, "/uevent");
+    line_addf(&l, "%s/uevent", name);
     size = attribute_read(folder_fd, path, fields, sizeof(fields));
+    d.fields_size = size > 0 ? (size_t)size : 0;
     if (size > 0) /* else the device has just gone */
-        each(scan, fields, (size_t)size);
+        each(scan, &d);
 }
 
-static int scan_blocks(struct scan *scan, scan_device each)
+static int scan_blocks(struct scan *scan, scan_each each)
 {
     _Alignas(struct dirent64) char buffer[ENTRIES_BUFFER_SIZE];
     _cleanup_close_ int fd = open(BLOCK_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -86,12 +116,81 @@ static int open_device(const struct partition_device *d)
     return take_fd(&fd);
 }
 
-static void match_uuid(struct scan *scan, const char *fields, size_t size)
+/* The disk that a partition is on. The folder of a partition is inside its disk's, and `name` is a
+ * link to it, so that `..` is the disk. */
+static int open_disk(const struct scan_device *d, uint32_t *ret_block_size)
 {
+    char fields[UEVENT_FILE_SIZE];
+    struct partition_device disk;
+    uint64_t block_size;
+    char path[NAME_MAX + 64];
+    struct line l = line_make(path, sizeof(path));
+    int r;
+
+    line_addf(&l, "%s/../uevent", d->name);
+    r = attribute_read(d->folder_fd, path, fields, sizeof(fields));
+    if (r >= 0)
+        r = partition_device_parse(fields, (size_t)r, &disk);
+    if (r >= 0)
+        r = read_number(d, "../queue/logical_block_size", &block_size);
+    if (r < 0)
+        return r;
+    if (block_size < SECTOR_SIZE || block_size > GPT_BLOCK_SIZE_MAX)
+        return -ENOTSUP;
+    *ret_block_size = (uint32_t)block_size;
+    return open_device(&disk);
+}
+
+static int read_header(int fd, uint32_t block_size, struct gpt_header *ret)
+{
+    uint8_t bytes[GPT_BLOCK_SIZE_MAX];
+    int r = attribute_read_at(fd, block_size, bytes, block_size);
+
+    return r < 0 ? r : gpt_header_parse(bytes, block_size, ret);
+}
+
+/* The entry of partition `number`, by the first header: the only one that the kernel believes
+ * unless it is told otherwise on its command line. */
+static int read_entry(const struct scan_device *d, uint32_t number, uint32_t *ret_block_size,
+                      struct gpt_entry *ret)
+{
+    uint8_t bytes[GPT_ENTRY_SIZE_MIN];
+    struct gpt_header header;
+    uint32_t block_size = 0;
+    uint64_t offset;
+    _cleanup_close_ int fd = open_disk(d, &block_size);
+    int r;
+
+    if (fd < 0)
+        return fd;
+    r = read_header(fd, block_size, &header);
+    if (r == 0)
+        r = gpt_entry_offset(&header, number, block_size, &offset);
+    if (r == 0)
+        r = attribute_read_at(fd, offset, bytes, sizeof(bytes));
+    *ret_block_size = block_size;
+    return r < 0 ? r : gpt_entry_parse(bytes, ret);
+}
+
+/* True when the kernel means the same range of the disk by this partition as its entry. */
+static bool agrees(const struct scan_device *d, const struct gpt_entry *e, uint32_t block_size)
+{
+    uint64_t start, size, sectors = block_size / SECTOR_SIZE;
+
+    return read_number(d, "start", &start) == 0 && read_number(d, "size", &size) == 0 &&
+           start % sectors == 0 && size % sectors == 0 && start / sectors == e->first_block &&
+           size / sectors == e->last_block - e->first_block + 1;
+}
+
+static void match_uuid(struct scan *scan, const struct scan_device *d)
+{
+    uint32_t block_size;
+    struct gpt_entry entry;
     struct partition p;
 
-    if (partition_parse(fields, size, &p) < 0 ||
-        strcmp(p.uuid.text, scan->stage1->slot_uuid.text) != 0)
+    if (partition_parse(d->fields, d->fields_size, &p) < 0 ||
+        read_entry(d, p.number, &block_size, &entry) < 0 || !agrees(d, &entry, block_size) ||
+        strcmp(entry.uuid.text, scan->stage1->slot_uuid.text) != 0)
         return;
     scan->count++;
     scan->found = p;
@@ -110,7 +209,7 @@ static bool is_virtual(const char *name)
     return false;
 }
 
-static void match_content(struct scan *scan, const char *fields, size_t size)
+static void match_content(struct scan *scan, const struct scan_device *device)
 {
     uint8_t bytes[SUPERBLOCK_SIZE];
     struct stage1 *s = scan->stage1;
@@ -118,7 +217,8 @@ static void match_content(struct scan *scan, const char *fields, size_t size)
     _cleanup_close_ int fd = -1;
 
     /* Several are harmless: whichever is taken, verity decides. */
-    if (scan->count > 0 || partition_device_parse(fields, size, &d) < 0 || is_virtual(d.name))
+    if (scan->count > 0 || partition_device_parse(device->fields, device->fields_size, &d) < 0 ||
+        is_virtual(d.name))
         return;
     fd = open_device(&d);
     if (fd < 0 ||
@@ -131,7 +231,7 @@ static void match_content(struct scan *scan, const char *fields, size_t size)
     scan->count = 1;
 }
 
-static int search(struct stage1 *s, scan_device each, struct partition *ret, struct failure *f)
+static int search(struct stage1 *s, scan_each each, struct partition *ret, struct failure *f)
 {
     uint64_t deadline_ns = clock_ns() + DEADLINE_S * NS_PER_S;
 
@@ -206,7 +306,7 @@ static int find_slot(struct stage1 *s, struct failure *f)
     if (!s->facts.slot)
         return failure_set(f, f->code, -EBADMSG, "partition number %u is no slot", p.number);
     s->facts.source = "slot";
-    line_add(&uuid, p.uuid.text);
+    line_add(&uuid, s->slot_uuid.text);
     return mount_slot(s, &p, f);
 }
 
