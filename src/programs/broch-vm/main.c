@@ -95,7 +95,9 @@ static int run(const struct machine_request *wanted, const char *out, const char
 {
     struct generation generation = GENERATION_INIT;
     struct machine machine = MACHINE_INIT;
-    struct run_request request = { .json = arg_json, .until_ready = arg_until_ready };
+    struct run_request request = { .json = arg_json,
+                                   .until_ready = arg_until_ready,
+                                   .throwaway = arg_snapshot };
     bool new_disk;
     int r = generation_find(out, profile, &generation, f);
 

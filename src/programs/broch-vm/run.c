@@ -164,7 +164,7 @@ static void say_start(struct run *run)
         return;
     }
     if (strcmp(accelerator, "tcg") == 0)
-        (void)fprintf(stderr, "broch run: emulating (%s)\r\n", reason);
+        (void)fprintf(stderr, "broch run: emulating (%s)\n", reason[0] ? reason : "as asked");
 }
 
 static bool is_over(const struct run *run)
@@ -232,8 +232,9 @@ int run_machine(struct vm *vm, const struct run_request *request, struct failure
     }
     if (r == 0)
         r = loop(&run, f);
-    /* Someone who waited for `ready` gets an orderly end; who leaves wants to be gone. */
-    orderly = r == 0 && run.ready && request->until_ready && !run.leave;
+    /* Who waited for `ready` gets an orderly end, so that what is kept is whole; who leaves wants
+     * to be gone. */
+    orderly = r == 0 && run.ready && request->until_ready && !request->throwaway && !run.leave;
     if (vm_running(vm) && vm_stop(vm, orderly ? GRACE_SECONDS * NS_PER_S : 0, &ignored) < 0 &&
         r == 0) {
         *f = ignored;

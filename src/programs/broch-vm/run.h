@@ -11,6 +11,7 @@ struct run_request {
     const char *generation; /* name, for the first JSON line */
     bool json;              /* markers as JSON lines instead of the console */
     bool until_ready;
+    bool throwaway;       /* nothing is kept, so it need not end in order */
     uint64_t deadline_ns; /* after the start; EVENT_NEVER: none */
 };
 
