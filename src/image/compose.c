@@ -171,24 +171,6 @@ static int add_child(const char *folder, const char *name, void *context, struct
     return r;
 }
 
-static bool is_below(const char *path, const char *top)
-{
-    size_t length = strlen(top);
-
-    return strncmp(path, top, length) == 0 && (path[length] == '\0' || path[length] == '/');
-}
-
-int compose_drop(struct compose *compose, const char *target, struct failure *f)
-{
-    bool found = false;
-
-    for (size_t i = 0; i < compose->count; i++) {
-        if (is_below(compose->entries[i].path, target))
-            compose->entries[i].dropped = found = true;
-    }
-    return found ? 0 : failure_set(f, CODE_INTERNAL, -ENOENT, "no layer has '%s'", target);
-}
-
 /* By path; of equal paths the one added later first. Entries grow in one array, so an address tells
  * the order until the sort, and the sort key is kept stable by an index. */
 struct indexed {

@@ -26,9 +26,6 @@ MUST_USE int compose_add_folder(struct compose *compose, const char *source, con
 MUST_USE int compose_add_file(struct compose *compose, const char *target, const void *bytes,
                               size_t size, struct failure *f);
 
-/* Leaves out a path of the layers added so far, and all below it. */
-MUST_USE int compose_drop(struct compose *compose, const char *target, struct failure *f);
-
 /* What a file's content becomes on the way, or NULL. The result is freed by the caller of the hook.
  * `path` is without leading slash. */
 typedef int (*compose_rewrite)(const char *path, const uint8_t *bytes, size_t size, void *context,

@@ -19,8 +19,6 @@
 
 enum { TEXT_FILE_MAX = 8 << 20, LDD_OUTPUT_MAX = 1 << 16, SMALL_FILE_MAX = 4096 };
 
-#define STAGE1 "tree/usr/lib/broch/broch-stage1"
-
 /* Both consoles, the serial one last because /dev/console is the last; level 5 shows our markers
  * and the kernel's warnings; no rate limit for markers; a panic restarts the machine. */
 #define CMDLINE_HEAD                                                                               \
@@ -94,7 +92,7 @@ static int add_stage1(const struct build *build, struct cpio *cpio, struct failu
 {
     struct tool tool = tool_make(&build->tree, "initrd", build->supply.lock.date);
     const struct arguments arguments = ARGUMENTS("ldd", "/run/stage1");
-    _cleanup_free_ char *stage1 = step_path(&build->programs, STAGE1), *listing = NULL;
+    _cleanup_free_ char *stage1 = step_path(&build->programs, "stage1"), *listing = NULL;
     size_t size;
     int r;
 
@@ -261,16 +259,9 @@ static void plan_input(const struct plan_wish *wish, struct step *step)
 
 int build_initrd(struct build *build, struct failure *f)
 {
-    _cleanup_free_ char *stage1 = step_path(&build->programs, STAGE1);
-    struct digest digest;
-    int r = stage1 ? digest_file(stage1, &digest, f)
-                   : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
-
-    if (r < 0)
-        return r;
     step_init(&build->initrd, "initrd");
     step_input_digest(&build->initrd, "tools", &build->tree.digest);
-    step_input_digest(&build->initrd, "stage1", &digest);
+    step_input_digest(&build->initrd, "stage1", &step_output(&build->programs, "stage1")->digest);
     step_input_digest(&build->initrd, "kernel", &build->kernel.result);
     step_input_digest(&build->initrd, "verity",
                       &step_output(&build->system, "verity.root")->digest);

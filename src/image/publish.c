@@ -206,8 +206,8 @@ static int sign_manifest(const struct build *build, const struct manifest *m, co
     if (r == 0)
         r = write_sums(m, &text, signature, folder, f);
     if (r == 0)
-        r = write_into(folder, "generation.json", text_string(&text), f);
-    return r < 0 ? r : write_into(folder, "generation.json.minisig", signature, f);
+        r = write_into(folder, "generation.json.minisig", signature, f);
+    return r < 0 ? r : write_into(folder, "generation.json", text_string(&text), f);
 }
 
 int publish(struct build *build, char **ret_folder, struct failure *f)

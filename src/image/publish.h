@@ -7,6 +7,6 @@
 
 /* Fills <out>/broch-<generation>/. Artifacts are hard links into the cache, read-only, so that they
  * cost no room and no time; where out/ is another filesystem they are copies. The manifest is
- * written and signed last: a folder without it is no generation. *ret_folder is freed by the
+ * signed and written last: a folder without it is no generation. *ret_folder is freed by the
  * caller. */
 MUST_USE int publish(struct build *build, char **ret_folder, struct failure *f);

@@ -12,6 +12,7 @@
 #include "image/cache.h"
 #include "sys/file.h"
 #include "sys/lockfile.h"
+#include "sys/sandbox.h"
 
 enum { RESULT_FILE_MAX = 1 << 16, KEPT_RESULTS = 6, FOLDER_ENTRIES_MAX = 256 };
 
@@ -21,7 +22,7 @@ void step_init(struct step *step, const char *name)
 {
     *step = (struct step){ .name = name, .inputs = TEXT_INIT };
     /* Raised when a step's code changes what it makes of the same inputs. */
-    text_addf(&step->inputs, "input recipe 1 %s\n", name);
+    text_addf(&step->inputs, "input recipe 2 %s\n", name);
 }
 
 void step_done(struct step *step)
@@ -288,7 +289,7 @@ static void prune(const char *folder)
 static int run_into(struct step *step, const char *work, step_run run, void *context,
                     struct failure *f)
 {
-    int r = file_remove_tree(work, f);
+    int r = sandbox_remove_tree(work, f); /* what a killed build left */
 
     if (r == 0)
         r = file_make_folders(work, f);

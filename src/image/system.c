@@ -21,8 +21,9 @@
 
 enum { SUPERBLOCK_SIZE = 512, UUID_TEXT_SIZE = 37, ROOT_HASH_FILE_MAX = 4096, BLOCK = 4096 };
 
-/* UUID and salt follow from the step's inputs: another content has another identity, and the same
- * inputs have the same everywhere. RFC 9562, version 8. */
+/* UUID and salt follow from what goes into the image, after the clean-up: another content has
+ * another identity, and the same content has the same one whatever a maintainer script left behind
+ * on one host. RFC 9562, version 8. */
 static void make_uuid(const struct digest *seed, char ret[static UUID_TEXT_SIZE])
 {
     uint8_t b[16];
@@ -36,10 +37,9 @@ static void make_uuid(const struct digest *seed, char ret[static UUID_TEXT_SIZE]
                    digits + 12, digits + 16, digits + 20);
 }
 
-static struct digest seed_for(const struct build *build, const char *purpose)
+static struct digest seed_for(const struct digest *content, const char *purpose)
 {
-    return digest_two(build->system.inputs.data, build->system.inputs.length, purpose,
-                      strlen(purpose));
+    return digest_two(content->bytes, sizeof(content->bytes), purpose, strlen(purpose));
 }
 
 static int add_layers(const struct build *build, struct compose *compose, struct failure *f)
@@ -54,8 +54,6 @@ static int add_layers(const struct build *build, struct compose *compose, struct
     r = compose_add_folder(compose, modules, "", f);
     if (r == 0)
         r = compose_add_folder(compose, programs, "", f);
-    if (r == 0)
-        r = compose_drop(compose, "usr/lib/broch/broch-stage1", f); /* lives in the initrd */
     if (r == 0)
         r = compose_add_folder(compose, overlay, "", f);
     if (r == 0)
@@ -96,25 +94,26 @@ static int write_tar(struct build *build, const char *tar, struct failure *f)
     return r;
 }
 
-static int make_erofs(const struct build *build, const struct tool *tool, struct failure *f)
+static int make_erofs(const struct digest *content, const struct tool *tool, struct failure *f)
 {
     char date[32], uuid[UUID_TEXT_SIZE + 2];
-    const struct digest seed = seed_for(build, "erofs");
+    const struct digest seed = seed_for(content, "erofs");
     struct arguments arguments;
 
-    (void)snprintf(date, sizeof(date), "-T%llu", (unsigned long long)build->supply.lock.date);
+    (void)snprintf(date, sizeof(date), "-T%llu", (unsigned long long)tool->date);
     (void)snprintf(uuid, sizeof(uuid), "-U");
     make_uuid(&seed, uuid + 2);
     arguments = ARGUMENTS("mkfs.erofs", "--quiet", date, uuid, "--tar=f", "system.erofs", ".tar");
     return tool_run(tool, &arguments, f);
 }
 
-static int make_verity(const struct build *build, const struct tool *tool, const char *image,
+static int make_verity(const struct digest *content, const struct tool *tool, const char *image,
                        struct failure *f)
 {
     char offset[48], uuid[UUID_TEXT_SIZE + 8] = "--uuid=";
     char salt[DIGEST_TEXT_SIZE + 8] = "--salt=", digits[DIGEST_TEXT_SIZE];
-    const struct digest uuid_seed = seed_for(build, "verity"), salt_seed = seed_for(build, "salt");
+    const struct digest uuid_seed = seed_for(content, "verity");
+    const struct digest salt_seed = seed_for(content, "salt");
     struct arguments arguments;
     struct stat status;
 
@@ -154,6 +153,7 @@ static int run(const char *folder, void *context, struct failure *f)
     _cleanup_free_ char *tar = text_make("%s/.tar", folder);
     _cleanup_free_ char *image = text_make("%s/system.erofs", folder);
     struct tool tool = tool_make(&build->tree, "system", build->supply.lock.date);
+    struct digest content;
     struct stat status;
     int r = tar && image ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
 
@@ -163,13 +163,15 @@ static int run(const char *folder, void *context, struct failure *f)
     tool.folder = "/run/out";
     r = write_tar(build, tar, f);
     if (r == 0)
-        r = make_erofs(build, &tool, f);
+        r = digest_file(tar, &content, f);
+    if (r == 0)
+        r = make_erofs(&content, &tool, f);
     if (r == 0)
         r = file_remove_tree(tar, f);
     if (r == 0 && stat(image, &status) < 0)
         r = file_failure(f, errno, "read", image);
     if (r == 0)
-        r = make_verity(build, &tool, image, f);
+        r = make_verity(&content, &tool, image, f);
     if (r == 0)
         r = save_superblock(folder, image, (uint64_t)status.st_size, f);
     return r;
@@ -187,7 +189,7 @@ int build_system(struct build *build, struct failure *f)
     step_input_digest(&build->system, "tools", &build->tree.digest);
     step_input_digest(&build->system, "rootfs", &build->rootfs.result);
     step_input_digest(&build->system, "kernel", &build->kernel.result);
-    step_input_digest(&build->system, "programs", &build->programs.result);
+    step_input_digest(&build->system, "programs", &step_output(&build->programs, "tree")->digest);
     r = digest_tree(overlay, &digest, f);
     if (r < 0)
         return r;

@@ -360,6 +360,53 @@ int sandbox_map_ids(int pid, struct failure *f)
     return r;
 }
 
+/* In a child: takes on the map of many_ids and removes. Ends the process with an errno value. */
+__attribute__((noreturn)) static void remove_mapped(const char *path, int ready, int done)
+{
+    struct failure ignored = FAILURE_NONE;
+    int r = unshare(CLONE_NEWUSER) < 0 ? -errno : wait_for_ids(ready, done);
+
+    if (r == 0)
+        r = file_remove_tree(path, &ignored);
+    _exit(-r & 0xff);
+}
+
+static void close_both(int (*pair)[2])
+{
+    cleanup_close_(&(*pair)[0]);
+    cleanup_close_(&(*pair)[1]);
+}
+
+int sandbox_remove_tree(const char *path, struct failure *f)
+{
+    _cleanup_(close_both) int ready[2] = { -1, -1 }, done[2] = { -1, -1 };
+    int status = 0, r = file_remove_tree(path, f);
+    char byte;
+    pid_t pid;
+
+    if ((r != -EACCES && r != -EPERM) || geteuid() == 0)
+        return r;
+    if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(done, O_CLOEXEC) < 0)
+        return failure_set(f, CODE_INTERNAL, -errno, "cannot make a pipe");
+    pid = fork();
+    if (pid < 0)
+        return failure_set(f, CODE_INTERNAL, -errno, "cannot fork");
+    if (pid == 0) {
+        (void)close(ready[0]); /* so that both sides see the other one end */
+        (void)close(done[1]);
+        remove_mapped(path, ready[1], done[0]);
+    }
+    cleanup_close_(&ready[1]);
+    ready[1] = -1;
+    r = read(ready[0], &byte, 1) == 1 ? sandbox_map_ids(pid, f) : 0;
+    if (r < 0 || write(done[1], &byte, 1) != 1)
+        (void)kill(pid, SIGKILL); /* it waits for a byte that will not come */
+    if (waitpid(pid, &status, 0) != pid || r < 0)
+        return r < 0 ? r : failure_set(f, CODE_INTERNAL, -errno, "cannot wait");
+    r = WIFEXITED(status) ? -WEXITSTATUS(status) : -EPERM;
+    return r < 0 ? file_failure(f, -r, "remove", path) : 0;
+}
+
 int sandbox_possible(struct failure *f)
 {
     pid_t pid;

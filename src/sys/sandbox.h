@@ -38,5 +38,9 @@ MUST_USE int sandbox_enter(const struct sandbox *sandbox, int ids_ready, int ids
  * `pid` by newuidmap and newgidmap. */
 MUST_USE int sandbox_map_ids(int pid, struct failure *f);
 
+/* Like file_remove_tree(), also for what a killed sandbox with many_ids left behind: files of
+ * subordinate ids, which only a user namespace with the same map can remove. */
+MUST_USE int sandbox_remove_tree(const char *path, struct failure *f);
+
 /* 0 when this user can make user namespaces (or is root); otherwise CODE_USER_NAMESPACE. */
 MUST_USE int sandbox_possible(struct failure *f);
