@@ -1,0 +1,342 @@
+#include "vm/fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "sys/file.h"
+#include "vm/variables.h"
+
+enum { OUTPUT_MAX = 1 << 20, GPT_FIRST_ENTRY = 2 * 512, GPT_UNIQUE_GUID = 16, GUID_SIZE = 16 };
+
+#define SLOT_OFFSET "@@1048576" /* disk.c: the first slot begins at 1 MiB */
+
+const char *fixture_tree;
+const char *fixture_generation;
+const char *fixture_keys;
+struct manifest fixture_manifest;
+
+/* Fails the running test with a failure's words. */
+#define MUST(place, expression)                                                                    \
+    do {                                                                                           \
+        if ((expression) < 0)                                                                      \
+            fail_msg("%s: %s: %s", #expression, code_entry((place)->f.code)->id, (place)->f.text); \
+    } while (0)
+
+int fixture_start(void **state)
+{
+    _cleanup_free_ uint8_t *bytes = NULL;
+    struct failure f = FAILURE_NONE;
+    size_t size;
+
+    (void)state;
+    fixture_tree = getenv("BROCH_TREE");
+    fixture_generation = getenv("BROCH_GENERATION");
+    fixture_keys = getenv("BROCH_KEYS");
+    if (!fixture_tree || !fixture_generation || !fixture_keys) {
+        (void)fprintf(stderr, "BROCH_TREE, BROCH_GENERATION and BROCH_KEYS must be set\n");
+        return -1;
+    }
+    if (file_read(artifact("generation.json"), MANIFEST_FILE_MAX, &bytes, &size, &f) < 0 ||
+        manifest_parse("generation.json", bytes, size, &fixture_manifest, &f) < 0) {
+        (void)failure_print(&f, "fixture", stderr);
+        return -1;
+    }
+    return 0;
+}
+
+int place_setup(void **state)
+{
+    struct place *place = calloc(1, sizeof(*place));
+    char folder[] = "/var/tmp/broch-vm.XXXXXX";
+
+    if (!place || !mkdtemp(folder))
+        return -1;
+    place->folder = strdup(folder);
+    place->disk = text_make("%s/disk.raw", folder);
+    place->machine = text_make("%s/machine", folder);
+    if (!place->folder || !place->disk || !place->machine ||
+        file_copy(artifact("disk.raw"), place->disk, 0600, &place->f) < 0)
+        return -1;
+    place->config = vm_config_defaults();
+    place->config.tree = fixture_tree;
+    place->config.folder = place->machine;
+    place->config.accel = VM_ACCEL_TCG;
+    place->config.kernel = artifact("vmlinuz");
+    place->config.secure_boot = true;
+    place->config.keys = artifact("keys");
+    place->config.disks[0] = (struct vm_disk){ .path = place->disk, .format = VM_DISK_RAW };
+    *state = place;
+    return 0;
+}
+
+int place_teardown(void **state)
+{
+    struct place *place = *state;
+    struct failure f = FAILURE_NONE;
+    int r;
+
+    if (!place)
+        return 0;
+    place->vm = vm_close(place->vm);
+    r = getenv("BROCH_KEEP") ? 0 : file_remove_tree(place->folder, &f);
+    free(place->folder);
+    free(place->disk);
+    free(place->machine);
+    free(place);
+    return r;
+}
+
+const char *place_path(struct place *place, const char *name)
+{
+    char *path = text_make("%s/%s", place->folder, name);
+
+    assert_non_null(path);
+    return path;
+}
+
+const char *artifact(const char *name)
+{
+    static char paths[16][512];
+    static size_t next;
+    char *path = paths[next++ % ARRAY_SIZE(paths)];
+
+    (void)snprintf(path, sizeof(paths[0]), "%s/%s", fixture_generation, name);
+    return path;
+}
+
+static struct sandbox make_sandbox(const struct place *place)
+{
+    return (struct sandbox){ .tree = fixture_tree,
+                             .binds = { { place->folder, NULL, false },
+                                        { fixture_generation, NULL, true },
+                                        { fixture_keys, NULL, true } } };
+}
+
+char *in_tree_output(struct place *place, const struct arguments *arguments)
+{
+    const struct sandbox sandbox = make_sandbox(place);
+    struct spawn spawn = { SPAWN_FDS_NONE, .arguments = arguments, .sandbox = &sandbox,
+                           .folder = place->folder };
+    char *output = NULL;
+    size_t size;
+
+    MUST(place, spawn_capture(&spawn, OUTPUT_MAX, &output, &size, &place->f));
+    return output;
+}
+
+void in_tree(struct place *place, const struct arguments *arguments)
+{
+    free(in_tree_output(place, arguments));
+}
+
+static const char *slot_image(struct place *place)
+{
+    return place_path(place, "disk.raw" SLOT_OFFSET);
+}
+
+void slot_put(struct place *place, const char *file, const char *target)
+{
+    _cleanup_free_ char *path = text_make("::/%s", target);
+    const struct arguments arguments =
+        ARGUMENTS("mcopy", "-o", "-i", slot_image(place), file, path);
+
+    in_tree(place, &arguments);
+}
+
+void slot_take(struct place *place, const char *source, const char *file)
+{
+    _cleanup_free_ char *path = text_make("::/%s", source);
+    const struct arguments arguments =
+        ARGUMENTS("mcopy", "-o", "-i", slot_image(place), path, file);
+
+    in_tree(place, &arguments);
+}
+
+void slot_remove(struct place *place, const char *target)
+{
+    _cleanup_free_ char *path = text_make("::/%s", target);
+    const struct arguments arguments = ARGUMENTS("mdel", "-i", slot_image(place), path);
+
+    in_tree(place, &arguments);
+}
+
+void slot_make_folder(struct place *place, const char *target)
+{
+    _cleanup_free_ char *path = text_make("::/%s", target);
+    const struct arguments arguments = ARGUMENTS("mmd", "-i", slot_image(place), path);
+
+    in_tree(place, &arguments);
+}
+
+void slot_put_uki(struct place *place, const char *file)
+{
+    slot_put(place, file, "EFI/broch/linux.efi");
+    slot_put(place, file, "EFI/BOOT/BOOTX64.EFI");
+}
+
+void flip(struct place *place, const char *file, uint64_t offset)
+{
+    int fd = open(file, O_RDWR | O_CLOEXEC);
+    uint8_t byte;
+
+    (void)place;
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, (off_t)offset), 1);
+    byte ^= 0x10;
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)offset), 1);
+    assert_int_equal(close(fd), 0);
+}
+
+const char *copy_artifact(struct place *place, const char *name)
+{
+    const char *path = place_path(place, name);
+
+    MUST(place, file_copy(artifact(name), path, 0600, &place->f));
+    return path;
+}
+
+uint64_t find_bytes(const char *file, const void *needle, size_t size)
+{
+    _cleanup_free_ uint8_t *bytes = NULL;
+    struct failure f = FAILURE_NONE;
+    const uint8_t *found;
+    size_t total;
+
+    assert_int_equal(file_read(file, SIZE_MAX / 2, &bytes, &total, &f), 0);
+    found = memmem(bytes, total, needle, size);
+    assert_non_null(found);
+    return (uint64_t)(found - bytes);
+}
+
+/* Opens the machine once, so that its variables can be edited before the first start. */
+static void open_machine(struct place *place)
+{
+    if (!place->vm)
+        MUST(place, vm_open(&place->config, &place->vm, &place->f));
+}
+
+void use_boot_entry(struct place *place, const char *options)
+{
+    const char *variables = place_path(place, "machine/variables.fd");
+    struct vm_boot_entry entry = { .number = 0x0042,
+                                   .description = "Broch A",
+                                   .file = "\\EFI\\broch\\linux.efi",
+                                   .options = options };
+    uint8_t guid[GUID_SIZE];
+    int fd = open(place->disk, O_RDONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, guid, sizeof(guid), GPT_FIRST_ENTRY + GPT_UNIQUE_GUID),
+                     sizeof(guid));
+    assert_int_equal(close(fd), 0);
+    entry.partition = guid;
+    open_machine(place);
+    MUST(place, vm_variables_set_boot_entry(fixture_tree, variables, &entry, &place->f));
+    MUST(place, vm_variables_set_boot_order(fixture_tree, variables, &entry.number, 1, &place->f));
+}
+
+void start(struct place *place)
+{
+    open_machine(place);
+    MUST(place, vm_start(place->vm, &place->f));
+}
+
+/* Waits for one of the texts; the end of the machine or of our patience fails the test, with the
+ * last lines of the console. */
+static struct vm_match wait_for(struct place *place, const char *const *texts, size_t count)
+{
+    struct vm_match match = { .index = count };
+
+    if (vm_wait_marker(place->vm, texts, count, PATIENCE_NS, &match, &place->f) < 0) {
+        const char *console = vm_console(place->vm);
+        size_t length = strlen(console);
+
+        (void)fprintf(stderr, "--- console ends:\n%s\n---\n",
+                      console + (length > 3000 ? length - 3000 : 0));
+        fail_msg("%s: %s", code_entry(place->f.code)->id, place->f.text);
+    }
+    return match;
+}
+
+const char *expect_ready(struct place *place)
+{
+    static const char *const texts[] = { "broch ready ", "status=fail", "Access Denied" };
+    struct vm_match match = wait_for(place, texts, ARRAY_SIZE(texts));
+
+    if (match.index != 0)
+        fail_msg("not ready: %s", match.line);
+    return match.line;
+}
+
+void expect_refusal(struct place *place, const char *code)
+{
+    static const char *const texts[] = { "status=fail", "broch ready ", "Access Denied" };
+    _cleanup_free_ char *wanted = text_make("code=%s", code);
+    struct vm_match match = wait_for(place, texts, ARRAY_SIZE(texts));
+    const char *found = strstr(match.line, wanted);
+
+    if (match.index != 0 || !found ||
+        (found[strlen(wanted)] != ' ' && found[strlen(wanted)] != '\0'))
+        fail_msg("expected %s, got: %s", code, match.line);
+    assert_null(strstr(vm_console(place->vm), "broch ready "));
+}
+
+void expect_firmware_refusal(struct place *place)
+{
+    static const char *const texts[] = { "Access Denied", "broch ", "Linux version", "EFI stub" };
+    struct vm_match match = wait_for(place, texts, ARRAY_SIZE(texts));
+
+    if (match.index != 0)
+        fail_msg("the firmware started it: %s", match.line);
+}
+
+void expect_corruption_restart(struct place *place)
+{
+    static const char *const texts[] = { "is corrupted", "broch ready ", "status=fail" };
+    static const char *const restart[] = { "dm-verity device corrupted", "broch ready ",
+                                           "Restarting system", "status=fail" };
+    struct vm_match match = wait_for(place, texts, ARRAY_SIZE(texts));
+
+    if (match.index != 0)
+        fail_msg("no corruption was seen: %s", match.line);
+    match = wait_for(place, restart, ARRAY_SIZE(restart));
+    if (match.index != 0 && match.index != 2)
+        fail_msg("the machine went on: %s", match.line);
+}
+
+void login(struct place *place)
+{
+    MUST(place, vm_wait_prompt(place->vm, "login: ", PATIENCE_NS, &place->f));
+    MUST(place, vm_type(place->vm, "admin\n", &place->f));
+    MUST(place, vm_wait_prompt(place->vm, "Password: ", PATIENCE_NS, &place->f));
+    MUST(place, vm_type(place->vm, "broch\n", &place->f));
+    MUST(place, vm_wait_prompt(place->vm, "$ ", PATIENCE_NS, &place->f));
+}
+
+char *run_inside(struct place *place, const char *command)
+{
+    static const char *const texts[] = { "<<END" };
+    _cleanup_free_ char *line =
+        text_make("echo; echo 'BEG''IN>>'; %s; echo; echo '<<E''ND'\n", command);
+    size_t before = strlen(vm_console(place->vm));
+    const char *from, *to;
+
+    assert_non_null(line);
+    MUST(place, vm_type(place->vm, line, &place->f));
+    (void)wait_for(place, texts, ARRAY_SIZE(texts));
+    from = strstr(vm_console(place->vm) + before, "BEGIN>>");
+    to = from ? strstr(from, "<<END") : NULL;
+    assert_non_null(to);
+    from += strlen("BEGIN>>");
+    return strndup(from, (size_t)(to - from));
+}
