@@ -19,23 +19,11 @@ enum {
     SETTLE_ROUNDS_MAX = 100000,
 };
 
-int devices_open(struct devices *d, int bus_fd, int folder_fd, int uevent_fd, const void *table,
-                 size_t table_size, struct failure *f)
+int devices_start(struct devices *d, const void *table, size_t table_size, struct failure *f)
 {
-    d->bus_fd = bus_fd;
-    d->folder_fd = folder_fd;
-    d->uevent_fd = uevent_fd;
     d->overrun = false;
     d->tried_count = 0;
     return modules_parse(table, table_size, &d->table, f);
-}
-
-void devices_close(struct devices *d)
-{
-    cleanup_close_(&d->bus_fd);
-    cleanup_close_(&d->folder_fd);
-    cleanup_close_(&d->uevent_fd);
-    d->bus_fd = d->folder_fd = d->uevent_fd = -1;
 }
 
 static bool was_tried(struct devices *d, const char *name)

@@ -16,25 +16,23 @@ typedef int (*devices_load)(int folder_fd, const char *name);
 typedef void (*devices_report)(const char *name, int error, void *context);
 
 struct devices {
-    /* Set by the caller before devices_open(). */
+    /* Set by the caller before devices_start(), who also closes the descriptors. */
     devices_load load;
     devices_report report;
     void *report_context;
-
     int bus_fd;    /* the folder /sys/bus */
     int folder_fd; /* the folder of the modules */
     int uevent_fd;
+
     bool overrun; /* uevents were lost: look at sysfs again */
     size_t tried_count;
     char tried[INITRD_FILE_COUNT_MAX][INITRD_NAME_MAX + 1];
     struct modules_table table; /* large: keep the whole in static memory */
 };
 
-/* Takes the three descriptors over (also on failure; devices_close() closes them) and parses the
- * table, whose text must outlive `d`. Returns 0 or what modules_parse() does. */
-MUST_USE int devices_open(struct devices *d, int bus_fd, int folder_fd, int uevent_fd,
-                          const void *table, size_t table_size, struct failure *f);
-void devices_close(struct devices *d);
+/* Parses the table, whose text must outlive `d`. Returns 0 or what modules_parse() does. */
+MUST_USE int devices_start(struct devices *d, const void *table, size_t table_size,
+                           struct failure *f);
 
 /* Loads what is always loaded. A module that says it is not needed here (-ENODEV) is fine, any
  * other failure is CODE_BOOT_MODULE. */

@@ -17,8 +17,11 @@ static bool find_early(struct stage1 *s)
 
 int step_modules(struct stage1 *s, struct failure *f)
 {
-    int r = devices_load_always(&s->devices, f);
+    int r;
 
+    /* The processor's own hash instructions first: all signatures after it are checked by them. */
+    devices_coldplug_bus(&s->devices, "cpu");
+    r = devices_load_always(&s->devices, f);
     if (r < 0)
         return r;
     s->devices_partial = find_early(s);

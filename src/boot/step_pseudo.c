@@ -92,27 +92,24 @@ static int map_table(const void **ret_bytes, size_t *ret_size)
  * coldplug sees and what uevents tell. */
 static int open_devices(struct stage1 *s, struct failure *f)
 {
-    int bus = open("/sys/bus", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int folder = open(INITRD_MODULE_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int uevents = uevent_open();
+    struct devices *d = &s->devices;
     const void *table = NULL;
     size_t size = 0;
     int r = map_table(&table, &size);
 
-    s->devices.load = module_load;
-    s->devices.report = report_module;
-    s->devices.report_context = s;
-    if (r < 0)
-        size = 0;
-    if (devices_open(&s->devices, bus, folder, uevents, table, size, f) < 0)
-        return f->cause;
     if (r < 0)
         return failure_set(f, CODE_BOOT_MODULE, r, "cannot read %s: %s", INITRD_MODULES,
                            strerror(-r));
-    if (bus < 0 || uevents < 0)
-        return failure_set(f, f->code, bus < 0 ? -ENOENT : uevents,
-                           "cannot follow devices: %s missing", bus < 0 ? "/sys/bus" : "uevents");
-    return 0;
+    d->load = module_load;
+    d->report = report_module;
+    d->report_context = s;
+    d->folder_fd = open(INITRD_MODULE_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    d->bus_fd = open("/sys/bus", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    d->uevent_fd = uevent_open();
+    if (d->bus_fd < 0 || d->uevent_fd < 0)
+        return failure_set(f, f->code, -ENODEV, "cannot follow devices: no %s",
+                           d->bus_fd < 0 ? "/sys/bus" : "uevents");
+    return devices_start(d, table, size, f);
 }
 
 /* Firmware that gives no variables at run time (real-time kernels, some boards) is no failure: the

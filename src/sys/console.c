@@ -6,11 +6,18 @@
 
 #include "base/line.h"
 
+/* For the standard descriptors alone, which are meant to be inherited. */
 static int open_standard(void)
 {
-    int fd = open("/dev/console", O_RDWR | O_NOCTTY);
+    int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
 
-    return fd >= 0 ? fd : open("/dev/null", O_RDWR | O_NOCTTY);
+    if (fd < 0)
+        fd = open("/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0 && fcntl(fd, F_SETFD, 0) < 0) {
+        (void)close(fd); /* nothing was written to it */
+        return -1;
+    }
+    return fd;
 }
 
 int console_standard(void)

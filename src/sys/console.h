@@ -13,8 +13,8 @@ enum console_level { CONSOLE_ERROR = 3, CONSOLE_NOTICE = 4 };
  * in front and the line's end take a few of them. */
 enum { CONSOLE_LINE_MAX = 1000 };
 
-/* Opens descriptors 0, 1 and 2 anew, on /dev/console or else on /dev/null. The kernel opened them on
- * a node of the initramfs, which is going to be deleted; and a kernel that could not open its
+/* Opens descriptors 0, 1 and 2 anew, on /dev/console or else on /dev/null. The kernel opened them
+ * on a node of the initramfs, which is going to be deleted; and a kernel that could not open its
  * console starts PID 1 without them, so that the next file opened would become standard output.
  * Descriptors above 2 must not be relied on before. Returns 0 or a negative errno. */
 MUST_USE int console_standard(void);

@@ -95,6 +95,14 @@ static int resume(int fd, const char *name)
     return ioctl(fd, DM_DEV_SUSPEND, &m) < 0 ? -errno : 0;
 }
 
+static void remove_device(int fd, const char *name)
+{
+    struct dm_message m;
+
+    message_start(&m, name, 0);
+    (void)ioctl(fd, DM_DEV_REMOVE, &m); /* the first failure is the one to tell */
+}
+
 int dm_create(int control_fd, const char *name, const char *uuid, const struct dm_target *target,
               dev_t *ret_device)
 {
@@ -107,7 +115,7 @@ int dm_create(int control_fd, const char *name, const char *uuid, const struct d
     if (r == 0)
         r = resume(control_fd, name);
     if (r < 0) {
-        (void)dm_remove(control_fd, name); /* the first failure is the one to tell */
+        remove_device(control_fd, name);
         return r;
     }
     *ret_device = device;
@@ -131,12 +139,4 @@ int dm_look(int control_fd, const char *name, enum dm_view view, struct dm_live 
     copy_label(ret->type, sizeof(ret->type), m.spec.target_type);
     copy_label(ret->text, sizeof(ret->text), m.text);
     return 0;
-}
-
-int dm_remove(int control_fd, const char *name)
-{
-    struct dm_message m;
-
-    message_start(&m, name, 0);
-    return ioctl(control_fd, DM_DEV_REMOVE, &m) < 0 ? -errno : 0;
 }

@@ -39,6 +39,3 @@ struct dm_live {
     uint64_t sectors;
 };
 MUST_USE int dm_look(int control_fd, const char *name, enum dm_view view, struct dm_live *ret);
-
-/* Removes the device; it must not be in use. Returns 0 or a negative errno. */
-int dm_remove(int control_fd, const char *name);

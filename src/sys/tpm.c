@@ -67,8 +67,10 @@ int tpm_open(const char *device)
     if (r < 0)
         return r;
     r = open_system();
-    if (r < 0)
-        tpm_close();
+    if (r < 0) {
+        Tss2_Tcti_Finalize(transport);
+        transport = NULL;
+    }
     return r;
 }
 
@@ -125,14 +127,4 @@ int tpm_read(unsigned pcr, uint8_t ret_value[static TPM_PCR_SIZE])
     for (unsigned i = 0; i < TRIES_MAX && r == -EAGAIN; i++)
         r = read_pcr(pcr, ret_value);
     return r == -EAGAIN ? -EIO : r;
-}
-
-void tpm_close(void)
-{
-    if (sys_context)
-        Tss2_Sys_Finalize(sys_context);
-    if (transport)
-        Tss2_Tcti_Finalize(transport);
-    sys_context = NULL;
-    transport = NULL;
 }

@@ -15,7 +15,8 @@ enum {
     TPM_MEASURE_SIZE_MAX = 64 /* bytes in one measurement */
 };
 
-/* Opens the device. Returns 0 or a negative errno; -EALREADY when it is open. */
+/* Opens the device, which stays open for the life of the process. Returns 0 or a negative errno;
+ * -EALREADY when it is open. */
 MUST_USE int tpm_open(const char *device);
 
 /* Extends one PCR with the hash of `bytes`, in every active bank at once and with each bank's own
@@ -27,6 +28,3 @@ MUST_USE int tpm_measure(unsigned pcr, const void *bytes, size_t size);
 /* Reads one PCR of the SHA-256 bank. Returns 0, -ENOENT when that bank is not active, or another
  * negative errno. */
 MUST_USE int tpm_read(unsigned pcr, uint8_t ret_value[static TPM_PCR_SIZE]);
-
-/* Closes the device. Nothing to do when none is open. */
-void tpm_close(void);
