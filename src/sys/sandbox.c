@@ -133,7 +133,9 @@ static int bind_into(const char *root, const char *source, const char *target, b
 /* Repeats one top-level entry of the tree in the new root: folders by bind, links as links. */
 static int repeat_entry(const char *tree, const char *root, const char *name)
 {
-    static const char *const own[] = { "proc", "sys", "dev", "tmp", "run", "mnt", "root", "home" };
+    /* Folders that the new root has of its own: whatever the caller binds may lie below them. */
+    static const char *const own[] = { "proc", "sys", "dev", "tmp", "run",   "mnt", "root",
+                                       "home", "var", "opt", "srv", "media", "boot" };
     char source[PATH_MAX], target[PATH_MAX], link[PATH_MAX];
     ssize_t length;
 
@@ -209,6 +211,8 @@ static int build_root(const struct sandbox *sandbox, char *root, size_t root_siz
         r = mount_at(root, "/tmp", "tmpfs", "mode=1777");
     if (r == 0)
         r = mount_at(root, "/run", "tmpfs", "mode=0755");
+    if (r == 0)
+        r = mount_at(root, "/var", "tmpfs", "mode=0755");
     if (r == 0)
         r = mount_at(root, "/root", "tmpfs", "mode=0700");
     return r;
