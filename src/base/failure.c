@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 
 int failure_set(struct failure *f, enum code code, int cause, const char *format, ...)
@@ -30,13 +31,19 @@ void failure_prefix(struct failure *f, const char *format, ...)
     (void)snprintf(f->text + length, sizeof(f->text) - length, ": %s", former);
 }
 
+/* These mark a verdict of ours; the kernel's words for them ("Numerical result out of range", "Stale
+ * file handle") would only mislead. */
+static bool is_verdict(int cause)
+{
+    return cause == -EBADMSG || cause == -EKEYREJECTED || cause == -EINVAL || cause == -ERANGE ||
+           cause == -ESTALE;
+}
+
 enum exit_code failure_print(const struct failure *f, const char *program, FILE *stream)
 {
     const struct code_entry *entry = code_entry(f->code);
 
-    /* -EBADMSG, -EKEYREJECTED and -EINVAL mark a verdict of ours; the kernel's words for them would
-     * only mislead. */
-    if (f->cause == -EBADMSG || f->cause == -EKEYREJECTED || f->cause == -EINVAL)
+    if (is_verdict(f->cause))
         (void)fprintf(stream, "%s: %s: %s\n", program, entry->id, f->text);
     else
         (void)fprintf(stream, "%s: %s: %s (%s)\n", program, entry->id, f->text,

@@ -78,6 +78,8 @@ static void test_print(void **state)
         { CODE_USAGE, -EINVAL, "p: BR-USAGE: what\n  next: ", EXIT_CODE_USAGE },
         { CODE_SIGNATURE, -EKEYREJECTED,
           "p: BR-SIGNATURE: what\n  next: ", EXIT_CODE_VERIFICATION_FAILED },
+        { CODE_IO, -ERANGE, "p: BR-IO: what\n  next: ", EXIT_CODE_ERROR },
+        { CODE_LOCK_STALE, -ESTALE, "p: BR-LOCK-STALE: what\n  next: ", EXIT_CODE_ERROR },
     };
 
     (void)state;

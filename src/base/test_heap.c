@@ -11,6 +11,10 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *former, size_t size);
 char *__wrap_strdup(const char *string);
+void *__real_reallocarray(void *former, size_t count, size_t size);
+char *__real_strndup(const char *string, size_t limit);
+void *__wrap_reallocarray(void *former, size_t count, size_t size);
+char *__wrap_strndup(const char *string, size_t limit);
 
 static size_t countdown_left;
 static bool has_failed;
@@ -52,4 +56,14 @@ void *__wrap_realloc(void *former, size_t size)
 char *__wrap_strdup(const char *string)
 {
     return must_fail() ? NULL : __real_strdup(string);
+}
+
+void *__wrap_reallocarray(void *former, size_t count, size_t size)
+{
+    return must_fail() ? NULL : __real_reallocarray(former, count, size);
+}
+
+char *__wrap_strndup(const char *string, size_t limit)
+{
+    return must_fail() ? NULL : __real_strndup(string, limit);
 }

@@ -1,5 +1,5 @@
 /* For tests: makes the n-th allocation from now fail. The program must be linked with
- * -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup (see meson.build). */
+ * -Wl,--wrap= for each function that test_heap.c replaces (see meson.build). */
 #pragma once
 
 #include <stdbool.h>

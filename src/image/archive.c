@@ -125,6 +125,10 @@ int archives_find(struct archives *ret, struct failure *f)
     if (!archives.base[LOCK_ARCHIVE_SECURITY])
         archives.base[LOCK_ARCHIVE_SECURITY] =
             text_make("%s-security", archives.base[LOCK_ARCHIVE_MAIN]);
+    if (!archives.base[LOCK_ARCHIVE_SECURITY]) {
+        archives_done(&archives);
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    }
     *ret = archives;
     return 0;
 }

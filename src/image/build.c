@@ -90,12 +90,9 @@ static int make_os_release(struct build *build, struct failure *f)
     _cleanup_text_ struct text t = TEXT_INIT;
     const char *channel = build->keys.development ? "development" : "production";
     const struct lock *lock = &build->supply.lock;
-    const char *kernel = "";
+    const struct lock_package *package = lock_kernel(lock);
+    const char *kernel = package ? lock_kernel_release(package) : "";
 
-    for (size_t i = 0; i < lock->package_count; i++) {
-        if (lock->packages[i].role == LOCK_ROLE_KERNEL)
-            kernel = lock->packages[i].name + strlen("linux-image-");
-    }
     text_addf(&t, "NAME=\"Broch\"\nID=broch\nID_LIKE=debian\n");
     text_addf(&t, "PRETTY_NAME=\"Broch %s (%s)\"\n", build->version, build->profile.name);
     text_addf(&t, "VERSION_ID=%s\nVERSION=%s\nVARIANT_ID=%s\nPROFILE=%s\n", build->version + 1,
@@ -114,7 +111,9 @@ static int make_os_release(struct build *build, struct failure *f)
 static int prepare(struct build *build, struct failure *f)
 {
     const struct build_request *request = build->request;
-    bool renew = !request->production, unlocked = false;
+    const struct tree_request tools = { .source = request->source,
+                                        .offline = request->offline,
+                                        .renew = !request->production };
     int r = profile_read(request->source, request->profile, &build->profile, f);
 
     if (r == 0 && request->kernel && strcmp(request->kernel, build->profile.kernel) != 0)
@@ -125,9 +124,8 @@ static int prepare(struct build *build, struct failure *f)
     if (r == 0)
         r = read_version(build, f);
     if (r == 0)
-        r = tree_ensure(request->source, request->offline, renew, build->progress, &build->tree,
-                        &unlocked, f);
-    build->unlocked = unlocked;
+        r = tree_ensure(&tools, build->progress, &build->tree, f);
+    build->unlocked = build->tree.unlocked;
     return r;
 }
 

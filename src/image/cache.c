@@ -19,8 +19,11 @@ int cache_folder(char **ret, struct failure *f)
         path = text_make("%s", own);
     else if (xdg && xdg[0] == '/')
         path = text_make("%s/broch", xdg);
-    else
-        path = text_make("%s/.cache/broch", home && home[0] == '/' ? home : "/tmp");
+    else if (home && home[0] == '/')
+        path = text_make("%s/.cache/broch", home);
+    else /* never a folder that others can prepare, such as one in /tmp */
+        return failure_set(f, CODE_USAGE, -EINVAL,
+                           "neither BROCH_CACHE, XDG_CACHE_HOME nor HOME is an absolute path");
     if (!path)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
     r = file_make_folders(path, f);

@@ -57,13 +57,18 @@ static bool matches(const char *pattern, const char *path)
     if (strncmp(pattern, "**/", 3) == 0) {
         const char *middle = pattern + 3;
         size_t name = strcspn(middle, "/");
-        const char *found = memmem(path, strlen(path), middle, name);
 
-        return found && (found == path || found[-1] == '/') && found[name] == '/';
+        for (const char *at = path; at; at = strchr(at, '/')) {
+            at += *at == '/';
+            if (strncmp(at, middle, name) == 0 && at[name] == '/')
+                return true;
+        }
+        return false;
     }
     if (length > 3 && strcmp(pattern + length - 3, "/**") == 0)
         return strncmp(path, pattern, length - 2) == 0 && path[length - 2] != '\0';
-    return fnmatch(pattern, path, FNM_PATHNAME) == 0;
+    /* What is dropped as a folder takes its content with it. */
+    return fnmatch(pattern, path, FNM_PATHNAME | FNM_LEADING_DIR) == 0;
 }
 
 const struct cleanup_rule *cleanup_match(const char *path)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 struct cleanup_rule {
-    const char *pattern; /* fnmatch(3) with FNM_PATHNAME on the path without leading slash */
+    const char *pattern; /* fnmatch(3) on the path without leading slash; '*' never takes a slash */
     const char *reason;
 };
 
@@ -14,5 +14,6 @@ struct cleanup_rule {
 const struct cleanup_rule *cleanup_rules(size_t *ret_count);
 
 /* The rule that drops this path ("etc/ssh/ssh_host_rsa_key"), or NULL when it stays. A pattern that
- * names a folder's content ("dev/...") leaves the folder itself. */
+ * names a folder's content ("dev/...") leaves the folder itself; any other one that matches a
+ * folder drops its content too. */
 const struct cleanup_rule *cleanup_match(const char *path);

@@ -18,7 +18,6 @@
 enum {
     ENTRIES_MAX = 100000,
     BLOCK_SIZE = 1 << 20,
-    REWRITE_SIZE_MAX = 1 << 20,
 };
 
 struct layer_entry {
@@ -171,8 +170,7 @@ static int add_child(const char *folder, const char *name, void *context, struct
     return r;
 }
 
-/* By path; of equal paths the one added later first. Entries grow in one array, so an address tells
- * the order until the sort, and the sort key is kept stable by an index. */
+/* By path; of equal paths the one added later first. */
 struct indexed {
     struct layer_entry entry;
     size_t index;
@@ -294,19 +292,35 @@ static int copy_data(struct compose *compose, struct archive *in, struct archive
     }
 }
 
+static int rewrite(struct compose *compose, struct archive *out, struct archive_entry *entry,
+                   const struct compose_file *file, struct failure *f)
+{
+    _cleanup_text_ struct text text = TEXT_INIT;
+    int r = compose->rewrite(file, compose->rewrite_context, &text, f);
+
+    if (r == 0 && text_status(&text) < 0)
+        r = failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    return r < 0 ? r : write_bytes(out, entry, text_string(&text), text.length, file->path, f);
+}
+
+static bool is_rewritten(const struct compose *compose, const char *path)
+{
+    return compose->rewrite && strcmp(path, "etc/shadow") == 0;
+}
+
 static int rewrite_root_file(struct compose *compose, struct archive *in, struct archive *out,
                              struct archive_entry *entry, const char *path, struct failure *f)
 {
-    _cleanup_free_ uint8_t *bytes = NULL;
-    size_t size = 0;
-    la_ssize_t got = archive_read_data(in, compose->block, BLOCK_SIZE);
-    int r;
+    la_ssize_t got;
 
-    if (got < 0 || got > REWRITE_SIZE_MAX)
+    if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_size(entry) > BLOCK_SIZE)
+        return failure_set(f, CODE_STEP_FAILED, -ERANGE,
+                           "'%s' is no file or has more than %d bytes", path, BLOCK_SIZE);
+    got = archive_read_data(in, compose->block, BLOCK_SIZE);
+    if (got < 0 || got != archive_entry_size(entry))
         return archive_failure(f, in, path);
-    r = compose->rewrite(path, compose->block, (size_t)got, compose->rewrite_context, &bytes, &size,
-                         f);
-    return r < 0 ? r : write_bytes(out, entry, bytes, size, path, f);
+    return rewrite(compose, out, entry,
+                   &(const struct compose_file){ path, compose->block, (size_t)got }, f);
 }
 
 /* The path without "./" and trailing slash; the root itself is "". */
@@ -345,31 +359,62 @@ static bool is_hidden(const struct compose *compose, const char *path)
     return false;
 }
 
+/* Whether the packages' entry at this path goes into the image; 1, 0, or a failure. */
+static int is_wanted(const struct compose *compose, const char *path, bool is_folder, bool is_link,
+                     struct failure *f)
+{
+    struct layer_entry *layer = find(compose, path);
+
+    if (cleanup_match(path) || is_hidden(compose, path))
+        return 0;
+    if (!layer)
+        return 1;
+    if (layer->type == S_IFDIR && is_link)
+        return failure_set(f, CODE_SCHEMA, -EEXIST,
+                           "'%s' is a link in the packages' root; put the files where it leads",
+                           path);
+    if (layer->type != S_IFDIR || !is_folder)
+        return 0;
+    layer->dropped = true; /* the folder is written here, with the packages' owner and mode */
+    return 1;
+}
+
+/* A second name of a file is only as good as the first. */
+static int check_hard_link(const struct compose *compose, const char *path, const char *first,
+                           struct failure *f)
+{
+    char target[PATH_MAX];
+
+    normal_path(first, target);
+    if (cleanup_match(target) || is_hidden(compose, target) || find(compose, target))
+        return failure_set(f, CODE_STEP_FAILED, -ENOENT,
+                           "'%s' is another name of '%s', which is left out or replaced", path,
+                           target);
+    return 0;
+}
+
 static int copy_root_entry(struct compose *compose, struct archive *in, struct archive *out,
                            struct archive_entry *entry, struct failure *f)
 {
+    const char *name = archive_entry_pathname(entry), *first = archive_entry_hardlink(entry);
     char path[PATH_MAX];
-    struct layer_entry *layer;
     int r;
 
-    normal_path(archive_entry_pathname(entry), path);
-    layer = find(compose, path);
-    if (cleanup_match(path) || is_hidden(compose, path))
-        return 0;
-    if (layer) {
-        bool both = layer->type == S_IFDIR && archive_entry_filetype(entry) == AE_IFDIR;
-
-        if (!both)
-            return 0;
-        layer->dropped = true; /* the folder is written here, with the packages' owner and mode */
-    }
+    if (!name || strlen(name) >= PATH_MAX)
+        return failure_set(f, CODE_STEP_FAILED, -EILSEQ, "a name in the packages' root is no text");
+    normal_path(name, path);
+    r = is_wanted(compose, path, archive_entry_filetype(entry) == AE_IFDIR,
+                  archive_entry_filetype(entry) == AE_IFLNK, f);
+    if (r > 0 && first)
+        r = check_hard_link(compose, path, first, f) < 0 ? f->cause : 1;
+    if (r <= 0)
+        return r;
     set_times(entry, compose->date);
-    if (strcmp(path, "etc/shadow") == 0 && compose->rewrite)
+    if (is_rewritten(compose, path))
         return rewrite_root_file(compose, in, out, entry, path, f);
     if (archive_write_header(out, entry) != ARCHIVE_OK)
         return archive_failure(f, out, path);
-    r = archive_entry_size(entry) > 0 ? copy_data(compose, in, out, path, f) : 0;
-    return r;
+    return archive_entry_size(entry) > 0 ? copy_data(compose, in, out, path, f) : 0;
 }
 
 static int copy_root(struct compose *compose, const char *root_tar, struct archive *out,
@@ -394,34 +439,24 @@ static int copy_root(struct compose *compose, const char *root_tar, struct archi
 
 /* --- Entries of the layers --- */
 
-static int read_source(const struct layer_entry *layer, uint8_t **ret_bytes, size_t *ret_size,
-                       struct failure *f)
-{
-    if (!layer->source) {
-        *ret_bytes = malloc(layer->size + 1);
-        if (!*ret_bytes)
-            return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
-        memcpy(*ret_bytes, layer->bytes, layer->size);
-        *ret_size = layer->size;
-        return 0;
-    }
-    return file_read(layer->source, SIZE_MAX / 2, ret_bytes, ret_size, f);
-}
-
 static int write_layer_file(struct compose *compose, struct archive *out,
                             const struct layer_entry *layer, struct archive_entry *entry,
                             struct failure *f)
 {
-    _cleanup_free_ uint8_t *bytes = NULL, *rewritten = NULL;
-    size_t size = 0;
-    int r = read_source(layer, &bytes, &size, f);
+    _cleanup_free_ uint8_t *read = NULL;
+    struct compose_file file = { layer->path, layer->bytes, layer->size };
+    int r = 0;
 
-    if (r == 0 && layer->is_template) {
-        CHECK(compose->rewrite);
-        r = compose->rewrite(layer->path, bytes, size, compose->rewrite_context, &rewritten, &size,
-                             f);
+    if (layer->source) {
+        r = file_read(layer->source, SIZE_MAX / 2, &read, &file.size, f);
+        file.bytes = read;
     }
-    return r < 0 ? r : write_bytes(out, entry, rewritten ? rewritten : bytes, size, layer->path, f);
+    if (r < 0)
+        return r;
+    if (!layer->is_template && !is_rewritten(compose, layer->path))
+        return write_bytes(out, entry, file.bytes, file.size, layer->path, f);
+    CHECK(compose->rewrite);
+    return rewrite(compose, out, entry, &file, f);
 }
 
 static int write_layer_entry(struct compose *compose, struct archive *out,
@@ -457,8 +492,10 @@ static int write_layers(struct compose *compose, struct archive *out, struct fai
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < compose->count; i++) {
-        if (!compose->entries[i].dropped)
-            r = write_layer_entry(compose, out, &compose->entries[i], f);
+        const struct layer_entry *layer = &compose->entries[i];
+
+        if (!layer->dropped && !is_hidden(compose, layer->path))
+            r = write_layer_entry(compose, out, layer, f);
     }
     return r;
 }

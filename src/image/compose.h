@@ -1,15 +1,18 @@
 /* Puts the tar of a system image together: the packages' root, cleaned, under layers of our own.
  *
  * Later layers win over earlier ones and all of them over the packages; a folder that exists on
- * both sides keeps the packages' owner and mode. Everything from a layer belongs to root, files are
- * 0755 or 0644 by their executable bit, folders 0755, and every time is the build's date, so that
- * the result depends on contents alone. */
+ * both sides keeps the packages' owner and mode, and a layer's file or link in the place of a
+ * folder hides all below it. A layer's folder in the place of a package's link is refused: it would
+ * take away what the link led to (a file for bin/ belongs under usr/bin/). Everything from a layer
+ * belongs to root, files are 0755 or 0644 by their executable bit, folders 0755, and every time is
+ * the build's date, so that the result depends on contents alone. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/failure.h"
+#include "base/text.h"
 
 struct compose;
 
@@ -26,12 +29,17 @@ MUST_USE int compose_add_folder(struct compose *compose, const char *source, con
 MUST_USE int compose_add_file(struct compose *compose, const char *target, const void *bytes,
                               size_t size, struct failure *f);
 
-/* What a file's content becomes on the way, or NULL. The result is freed by the caller of the hook.
- * `path` is without leading slash. */
-typedef int (*compose_rewrite)(const char *path, const uint8_t *bytes, size_t size, void *context,
-                               uint8_t **ret_bytes, size_t *ret_size, struct failure *f);
+/* What a file's content becomes on the way: appended to *ret. `path` is without leading slash. */
+struct compose_file {
+    const char *path;
+    const uint8_t *bytes;
+    size_t size;
+};
+typedef int (*compose_rewrite)(const struct compose_file *file, void *context, struct text *ret,
+                               struct failure *f);
 
-/* Asks for /etc/shadow and for layer files whose name ends in ".in" (which lose that ending). */
+/* Asks for /etc/shadow, whether a package or a layer has it, and for layer files whose name ends in
+ * ".in" (which lose that ending). */
 void compose_set_rewrite(struct compose *compose, compose_rewrite rewrite, void *context);
 
 /* Reads `root_tar`, writes `tar`. */

@@ -36,6 +36,10 @@ static struct cpio_entry *add(struct cpio *cpio, const char *path, struct failur
 {
     struct cpio_entry *entry = &cpio->entries[cpio->count];
 
+    if (has_path(cpio, path)) {
+        (void)failure_set(f, CODE_STEP_FAILED, -EEXIST, "'%s' is in the initrd twice", path);
+        return NULL;
+    }
     if (cpio->count >= CPIO_ENTRIES_MAX) {
         (void)failure_set(f, CODE_STEP_FAILED, -ERANGE, "too many files for the initrd");
         return NULL;
@@ -117,12 +121,16 @@ static int write_entry(struct archive *out, struct cpio_entry *entry, size_t ind
                        struct failure *f)
 {
     struct archive_entry *header = archive_entry_new();
+    _cleanup_free_ uint8_t *read = NULL;
+    const uint8_t *bytes = entry->bytes;
     int r = 0;
 
     if (!header)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
-    if (entry->source)
-        r = file_read(entry->source, SOURCE_SIZE_MAX, &entry->bytes, &entry->size, f);
+    if (entry->source) {
+        r = file_read(entry->source, SOURCE_SIZE_MAX, &read, &entry->size, f);
+        bytes = read;
+    }
     archive_entry_set_pathname(header, entry->path);
     archive_entry_set_filetype(header, entry->folder ? AE_IFDIR : AE_IFREG);
     archive_entry_set_perm(header, entry->folder || entry->executable ? 0755 : 0644);
@@ -132,7 +140,7 @@ static int write_entry(struct archive *out, struct cpio_entry *entry, size_t ind
     archive_entry_set_nlink(header, entry->folder ? 2 : 1);
     if (r == 0 && (archive_write_header(out, header) != ARCHIVE_OK ||
                    (entry->size > 0 &&
-                    archive_write_data(out, entry->bytes, entry->size) != (la_ssize_t)entry->size)))
+                    archive_write_data(out, bytes, entry->size) != (la_ssize_t)entry->size)))
         r = failure_set(f, CODE_IO, -EIO, "cannot write '%s' into the initrd: %s", entry->path,
                         archive_error_string(out));
     archive_entry_free(header);

@@ -27,7 +27,7 @@ struct cpio {
 
 void cpio_done(struct cpio *cpio);
 
-/* Adds a file from the host, and its folders. */
+/* Adds a file from the host, and its folders. A path that is there already is refused. */
 MUST_USE int cpio_add_file(struct cpio *cpio, const char *path, const char *source, bool executable,
                            struct failure *f);
 

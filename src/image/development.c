@@ -11,36 +11,47 @@
     "$6$broch$S0N3X.O6m7P"                                                                         \
     "kdc2oe10ITcgudNrgdk9B1IG72lnWZeMHzuQB20WWpz7HS/UB/VfOVs4rDnD0uedsooplawvtx."
 
-/* The fields of shadow(5) in front of and behind the two that are rewritten. */
-static void add_shadow_line(const char *line, size_t length, bool development, struct text *ret)
+/* The part of [at, end) up to the next colon, or all of it. */
+static const char *field_end(const char *at, const char *end)
 {
-    const char *end = line + length;
-    const char *password = memchr(line, ':', length);
-    const char *changed = password ? memchr(password + 1, ':', (size_t)(end - password - 1)) : NULL;
-    const char *rest = changed ? memchr(changed + 1, ':', (size_t)(end - changed - 1)) : NULL;
-    bool is_admin = password && password - line == 5 && memcmp(line, "admin", 5) == 0;
+    const char *colon = memchr(at, ':', (size_t)(end - at));
 
-    if (!rest) {
-        text_add_bytes(ret, line, length + 1); /* not of our making: leave it */
-        return;
+    return colon ? colon : end;
+}
+
+/* Fields of shadow(5): name, password, day of the last change, and the rest, which stays. */
+static void add_shadow_line(const char *line, const char *end, bool development, struct text *ret)
+{
+    const char *name = field_end(line, end), *password, *changed;
+    bool is_admin = name - line == 5 && memcmp(line, "admin", 5) == 0;
+
+    text_add_bytes(ret, line, (size_t)(name - line));
+    if (name < end) {
+        password = field_end(name + 1, end);
+        text_add(ret, ":");
+        if (is_admin && development)
+            text_add(ret, DEVELOPMENT_HASH);
+        else
+            text_add(ret, name + 1 < end && name[1] == '*' ? "*" : "!");
+        if (password < end) {
+            changed = field_end(password + 1, end);
+            text_add(ret, ":");
+            text_add_bytes(ret, changed, (size_t)(end - changed));
+        }
     }
-    text_add_bytes(ret, line, (size_t)(password + 1 - line));
-    if (is_admin && development)
-        text_add(ret, DEVELOPMENT_HASH);
-    else
-        text_add(ret, password[1] == '*' ? "*" : "!");
-    text_add(ret, ":");
-    text_add_bytes(ret, rest, (size_t)(end - rest) + 1);
+    text_add(ret, "\n");
 }
 
 void development_shadow(const uint8_t *bytes, size_t size, bool development, struct text *ret)
 {
-    struct cursor cursor = cursor_make(bytes, size);
-    const char *line;
-    size_t length;
+    const char *line = (const char *)bytes, *end = line + size;
 
-    while (cursor_line(&cursor, &line, &length))
-        add_shadow_line(line, length, development, ret);
+    while (line < end) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+
+        add_shadow_line(line, newline ? newline : end, development, ret);
+        line = newline ? newline + 1 : end;
+    }
 }
 
 static bool is_name_character(char c)

@@ -9,8 +9,9 @@
 #include "base/text.h"
 
 /* Rewrites /etc/shadow: with `development` the account "admin" gets the development password
- * "broch"; otherwise every password field that is not locked becomes "!". Other fields stay, but
- * the day of the last change, which depends on when the build ran, becomes empty. */
+ * "broch"; otherwise every password field that is not locked becomes "!", however short the line.
+ * Other fields stay, but the day of the last change, which depends on when the build ran, becomes
+ * empty. A line without any field behind the name stays as it is. */
 void development_shadow(const uint8_t *bytes, size_t size, bool development, struct text *ret);
 
 /* Replaces each @NAME@ (capitals and '_') by the value of that field of os-release, without quotes.

@@ -132,6 +132,19 @@ const char *digest_text(const struct digest *digest, char ret_text[static DIGEST
     return ret_text;
 }
 
+int digest_parse(const char *text, size_t length, struct digest *ret)
+{
+    char again[DIGEST_TEXT_SIZE];
+    struct digest digest;
+
+    /* One digest has one spelling: what is compared or signed as text must not have two. */
+    if (hex_decode(text, length, digest.bytes, DIGEST_SIZE) < 0 ||
+        memcmp(digest_text(&digest, again), text, length) != 0)
+        return -EBADMSG;
+    *ret = digest;
+    return 0;
+}
+
 /* One line per entry goes into the list that is hashed at the end. */
 struct tree_walk {
     struct text list;
@@ -139,6 +152,12 @@ struct tree_walk {
 };
 
 static int add_entry(const char *folder, const char *name, void *context, struct failure *f);
+
+/* With its length, so that a name with a line break in it cannot pass for two entries. */
+static void add_name(struct tree_walk *walk, const char *kind, const char *path)
+{
+    text_addf(&walk->list, "%s %zu:%s", kind, strlen(path) - walk->prefix, path + walk->prefix);
+}
 
 static int add_path(const char *path, struct tree_walk *walk, struct failure *f)
 {
@@ -151,7 +170,8 @@ static int add_path(const char *path, struct tree_walk *walk, struct failure *f)
     if (lstat(path, &status) < 0)
         return file_failure(f, errno, "read", path);
     if (S_ISDIR(status.st_mode)) {
-        text_addf(&walk->list, "d %s\n", path + walk->prefix);
+        add_name(walk, "d", path);
+        text_add(&walk->list, "\n");
         return file_list(path, add_entry, walk, f);
     }
     if (S_ISLNK(status.st_mode)) {
@@ -159,14 +179,17 @@ static int add_path(const char *path, struct tree_walk *walk, struct failure *f)
         if (length < 0)
             return file_failure(f, errno, "read", path);
         link[length] = '\0';
-        text_addf(&walk->list, "l %s %s\n", path + walk->prefix, link);
+        add_name(walk, "l", path);
+        text_addf(&walk->list, " %zd:%s\n", length, link);
         return 0;
     }
+    if (!S_ISREG(status.st_mode))
+        return failure_set(f, CODE_SCHEMA, -EINVAL, "'%s' is neither file, folder nor link", path);
     r = digest_file(path, &digest, f);
     if (r < 0)
         return r;
-    text_addf(&walk->list, "%c %s %s\n", status.st_mode & 0100 ? 'x' : 'f', path + walk->prefix,
-              digest_text(&digest, digits));
+    add_name(walk, status.st_mode & 0100 ? "x" : "f", path);
+    text_addf(&walk->list, " %s\n", digest_text(&digest, digits));
     return 0;
 }
 

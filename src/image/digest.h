@@ -25,7 +25,11 @@ MUST_USE int digest_file(const char *path, struct digest *ret, struct failure *f
 /* Writes 64 hexadecimal digits and a zero. Returns ret_text. */
 const char *digest_text(const struct digest *digest, char ret_text[static DIGEST_TEXT_SIZE]);
 
+/* Reads 64 lower-case hexadecimal digits, as digest_text() writes them. -EBADMSG for anything else.
+ */
+MUST_USE int digest_parse(const char *text, size_t length, struct digest *ret);
+
 /* Digest of a folder's whole content: relative path, type, executable bit and content of every
  * entry, in byte order. Times, owners and other mode bits do not count. A file is its own digest.
- */
+ * Anything but files, folders and links is CODE_SCHEMA. */
 MUST_USE int digest_tree(const char *path, struct digest *ret, struct failure *f);

@@ -20,6 +20,8 @@ struct transfer {
     char *partial;
     unsigned tries;
     uint64_t done; /* bytes of this try */
+    bool too_long;
+    int write_error; /* errno value of our own disk */
 };
 
 struct fetch {
@@ -38,12 +40,19 @@ struct fetch {
 static size_t receive(char *bytes, size_t size, size_t count, void *context)
 {
     struct transfer *t = context;
+    size_t length = size * count;
 
     /* A server that sends more than was asked for is cut off at once. */
-    if (size * count > t->item->size - t->done)
+    if (length > t->item->size - t->done) {
+        t->too_long = true;
         return 0;
-    t->done += size * count;
-    return fwrite(bytes, size, count, t->file);
+    }
+    if (fwrite(bytes, 1, length, t->file) != length) {
+        t->write_error = errno;
+        return 0;
+    }
+    t->done += length;
+    return length;
 }
 
 static void transfer_done(struct transfer *t)
@@ -64,6 +73,7 @@ static bool set_options(struct transfer *t)
 
     return curl_easy_setopt(c, CURLOPT_URL, t->item->address) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https,file") == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
@@ -141,7 +151,9 @@ static int transfer_fail(struct fetch *fetch, struct transfer *t, CURLcode code)
     if (status == 404 || status == 410 || code == CURLE_FILE_COULDNT_READ_FILE)
         return failure_set(fetch->f, CODE_PACKAGE_GONE, -ENOENT, "%s is no longer at %s",
                            item->label, item->address);
-    if (code == CURLE_WRITE_ERROR && t->done + 1 > item->size)
+    if (t->write_error)
+        return file_failure(fetch->f, t->write_error, "write", t->partial);
+    if (t->too_long)
         return failure_set(fetch->f, CODE_LOCK_HASH, -EBADMSG,
                            "%s: %s is longer than the %llu bytes that are expected", item->label,
                            item->address, (unsigned long long)item->size);

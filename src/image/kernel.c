@@ -13,27 +13,12 @@
 #include "image/tool.h"
 #include "sys/file.h"
 
-static const struct lock_package *kernel_package(const struct build *build)
-{
-    for (size_t i = 0; i < build->supply.lock.package_count; i++) {
-        if (build->supply.lock.packages[i].role == LOCK_ROLE_KERNEL)
-            return &build->supply.lock.packages[i];
-    }
-    return NULL;
-}
-
-/* "linux-image-6.12.1+deb13-amd64" names the release "6.12.1+deb13-amd64". */
-static const char *release_of(const struct lock_package *package)
-{
-    return package->name + strlen("linux-image-");
-}
-
 static int unpack(const struct build *build, const struct lock_package *package, const char *folder,
                   struct failure *f)
 {
     struct tool tool = tool_make(&build->tree, "kernel", build->supply.lock.date);
     _cleanup_free_ char *path = NULL, *boot = NULL, *config = NULL;
-    const char *release = release_of(package);
+    const char *release = lock_kernel_release(package);
     struct arguments arguments;
     int r = pool_path(package, &path, f);
 
@@ -75,7 +60,7 @@ static int unpack(const struct build *build, const struct lock_package *package,
 static int run(const char *folder, void *context, struct failure *f)
 {
     const struct build *build = context;
-    const struct lock_package *package = kernel_package(build);
+    const struct lock_package *package = lock_kernel(&build->supply.lock);
     _cleanup_free_ char *release = text_make("%s/release", folder);
     int r;
 
@@ -86,13 +71,14 @@ static int run(const char *folder, void *context, struct failure *f)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
     r = unpack(build, package, folder, f);
     if (r == 0)
-        r = file_write(release, release_of(package), strlen(release_of(package)), 0644, f);
+        r = file_write(release, lock_kernel_release(package), strlen(lock_kernel_release(package)),
+                       0644, f);
     return r;
 }
 
 static void set_inputs(struct build *build)
 {
-    const struct lock_package *package = kernel_package(build);
+    const struct lock_package *package = lock_kernel(&build->supply.lock);
 
     step_init(&build->kernel, "kernel");
     step_input_digest(&build->kernel, "tools", &build->tree.digest);

@@ -26,6 +26,8 @@ enum {
     VALID_DAYS = 25 * 365, /* firmware ignores the dates; tools do not */
     KEY_FILE_MAX = 64 * 1024,
     SERIAL_BYTES = 16,
+    NAME_MAX_ = 64, /* ub-common-name (RFC 5280, A.1) */
+    OWNER_LENGTH = 36,
     SECONDS_A_DAY = 86400,
 };
 
@@ -34,6 +36,8 @@ struct pair {
     int bits;
     const char *subject; /* NULL: no certificate, a public key file instead */
 };
+
+#define DEVELOPMENT_TAIL " (development)"
 
 static const struct pair pairs[] = {
     { "PK", RSA_BITS_FIRMWARE, "Broch platform key" },
@@ -58,6 +62,7 @@ static int library_failure(struct failure *f, const char *what)
     char reason[160] = "";
 
     ERR_error_string_n(ERR_get_error(), reason, sizeof(reason));
+    ERR_clear_error(); /* what is left would pass for the reason of the next failure */
     return failure_set(f, CODE_KEYS_BAD, -EBADMSG, "%s: %s", what, reason);
 }
 
@@ -74,8 +79,10 @@ static FILE *open_new(const char *folder, const char *name, const char *ending, 
     FILE *file = NULL;
     int fd;
 
-    if (!path)
+    if (!path) {
+        (void)file_failure(f, ENOMEM, "write", name);
         return NULL;
+    }
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd >= 0)
         file = fdopen(fd, "we");
@@ -153,27 +160,37 @@ static X509 *make_certificate(EVP_PKEY *key, const char *subject, uint64_t now)
     return NULL;
 }
 
-static int write_public(const char *folder, const struct pair *pair, EVP_PKEY *key, uint64_t now,
+/* What all pairs of one folder share. */
+struct pair_order {
+    const char *folder;
+    bool development;
+    uint64_t now;
+};
+
+static int write_public(const struct pair_order *order, const struct pair *pair, EVP_PKEY *key,
                         struct failure *f)
 {
     _cleanup_(free_certificate) X509 *certificate = NULL;
+    char subject[NAME_MAX_];
     FILE *file;
     bool written;
 
     if (pair->subject) {
-        certificate = make_certificate(key, pair->subject, now);
+        (void)snprintf(subject, sizeof(subject), "%s%s", pair->subject,
+                       order->development ? DEVELOPMENT_TAIL : "");
+        certificate = make_certificate(key, subject, order->now);
         if (!certificate)
             return library_failure(f, "cannot make a certificate");
     }
-    file = open_new(folder, pair->name, pair->subject ? "crt" : "pub", 0644, f);
+    file = open_new(order->folder, pair->name, pair->subject ? "crt" : "pub", 0644, f);
     if (!file)
-        return f->cause ? f->cause : -ENOMEM;
+        return f->cause;
     written =
         certificate ? PEM_write_X509(file, certificate) == 1 : PEM_write_PUBKEY(file, key) == 1;
     return close_written(file, written, f);
 }
 
-static int make_pair(const char *folder, const struct pair *pair, uint64_t now, struct failure *f)
+static int make_pair(const struct pair_order *order, const struct pair *pair, struct failure *f)
 {
     _cleanup_(free_key) EVP_PKEY *key = EVP_RSA_gen((unsigned)pair->bits);
     FILE *file;
@@ -181,12 +198,12 @@ static int make_pair(const char *folder, const struct pair *pair, uint64_t now, 
 
     if (!key)
         return library_failure(f, "cannot make a key");
-    file = open_new(folder, pair->name, "key", 0600, f);
+    file = open_new(order->folder, pair->name, "key", 0600, f);
     if (!file)
-        return f->cause ? f->cause : -ENOMEM;
+        return f->cause;
     r = close_written(file, PEM_write_PKCS8PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) == 1,
                       f);
-    return r < 0 ? r : write_public(folder, pair, key, now, f);
+    return r < 0 ? r : write_public(order, pair, key, f);
 }
 
 static int write_small(const char *folder, const char *name, const char *content, struct failure *f)
@@ -216,12 +233,13 @@ static int write_owner(const char *folder, struct failure *f)
 
 static int fill_folder(const char *folder, bool development, uint64_t now, struct failure *f)
 {
+    const struct pair_order order = { .folder = folder, .development = development, .now = now };
     _cleanup_free_ char *private = text_make("%s/release.key", folder);
     _cleanup_free_ char *public = text_make("%s/release.pub", folder);
     int r = private && public ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
 
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(pairs); i++)
-        r = make_pair(folder, &pairs[i], now, f);
+        r = make_pair(&order, &pairs[i], f);
     if (r == 0)
         r = minisign_make_keys(private, public, f);
     if (r == 0)
@@ -249,7 +267,9 @@ int keys_init(const char *folder, bool development, uint64_t now, struct failure
     r = fill_folder(work, development, now, f);
     /* rename() of a folder over another one that is empty succeeds; over anything else it fails. */
     if (r == 0 && rename(work, folder) < 0)
-        r = failure_set(f, CODE_KEYS_EXIST, -errno, "'%s'", folder);
+        r = errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR
+                ? failure_set(f, CODE_KEYS_EXIST, -errno, "'%s'", folder)
+                : file_failure(f, errno, "make", folder);
     if (r < 0)
         (void)!file_remove_tree(work, &ignored);
     return r;
@@ -267,10 +287,20 @@ static int check_mode(const char *path, struct failure *f)
     return 0;
 }
 
+/* A build runs without a person: a key with a password is refused, or the library would ask. */
+static int no_password(char *ret, int size, int encrypting, void *context)
+{
+    (void)ret;
+    (void)size;
+    (void)encrypting;
+    (void)context;
+    return -1;
+}
+
 static EVP_PKEY *read_private(const char *path)
 {
     FILE *file = fopen(path, "re");
-    EVP_PKEY *key = file ? PEM_read_PrivateKey(file, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *key = file ? PEM_read_PrivateKey(file, NULL, no_password, NULL) : NULL;
 
     cleanup_fclose_(&file);
     return key;
@@ -285,9 +315,9 @@ static EVP_PKEY *read_public(const struct pair *pair, const char *path)
     if (!file)
         return NULL;
     if (!pair->subject) {
-        key = PEM_read_PUBKEY(file, NULL, NULL, NULL);
+        key = PEM_read_PUBKEY(file, NULL, no_password, NULL);
     } else {
-        certificate = PEM_read_X509(file, NULL, NULL, NULL);
+        certificate = PEM_read_X509(file, NULL, no_password, NULL);
         key = certificate ? X509_get_pubkey(certificate) : NULL;
         X509_free(certificate);
     }
@@ -311,6 +341,8 @@ static int check_pair(const char *folder, const struct pair *pair, struct text *
     r = check_mode(private_path, f);
     if (r < 0)
         return r;
+    if (!file_exists(public_path))
+        return failure_set(f, CODE_KEYS_BAD, -ENOENT, "'%s'", public_path);
     private = read_private(private_path);
     public = read_public(pair, public_path);
     if (!private || !public)
@@ -342,18 +374,60 @@ static int check_release(const char *folder, struct text *digests, struct failur
         r = minisign_sign(private_path, "", 0, "", &signature, f);
     if (r == 0)
         r = minisign_verify("", 0, signature, (const char *)public, comment, f);
-    if (r < 0)
-        return failure_set(f, f->code == CODE_KEYS_OPEN ? CODE_KEYS_OPEN : CODE_KEYS_BAD, r,
-                           "the release key in '%s' is missing, readable by others or damaged",
+    if (r < 0 && f->code != CODE_KEYS_OPEN && f->code != CODE_INTERNAL)
+        return failure_set(f, CODE_KEYS_BAD, r, "the release key in '%s' is missing or damaged",
                            folder);
+    if (r < 0)
+        return r;
     text_add_bytes(digests, public, size);
+    return 0;
+}
+
+/* Everything that publishing copies has to be there before the build begins. */
+static int check_owner(const char *folder, struct failure *f)
+{
+    _cleanup_free_ char *path = text_make("%s/owner.guid", folder);
+    _cleanup_free_ uint8_t *text = NULL;
+    size_t size;
+    int r = path ? file_read(path, KEY_FILE_MAX, &text, &size, f)
+                 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+
+    if (!path)
+        return r;
+    if (r < 0 || size != OWNER_LENGTH + 1 ||
+        strspn((const char *)text, "0123456789abcdef-") != OWNER_LENGTH ||
+        text[OWNER_LENGTH] != '\n')
+        return failure_set(f, CODE_KEYS_BAD, r < 0 ? r : -EBADMSG,
+                           "'%s' is missing or is no GUID in lower case", path);
+    return 0;
+}
+
+/* By the mark or by the image key's name: either alone would vanish with what carries it. */
+static int is_development(const char *folder, bool *ret, struct failure *f)
+{
+    _cleanup_free_ char *mark = text_make("%s/development", folder);
+    _cleanup_free_ char *path = text_make("%s/db.crt", folder);
+    _cleanup_(free_certificate) X509 *certificate = NULL;
+    _cleanup_fclose_ FILE *file = NULL;
+    char name[NAME_MAX_ + 1] = "";
+
+    if (!mark || !path)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    file = fopen(path, "re");
+    certificate = file ? PEM_read_X509(file, NULL, no_password, NULL) : NULL;
+    if (!certificate)
+        return library_failure(f, path);
+    (void)X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name,
+                                    sizeof(name)); /* a name of somebody else's is just not ours */
+    *ret = file_exists(mark) || strstr(name, DEVELOPMENT_TAIL) != NULL;
     return 0;
 }
 
 int keys_open(const char *folder, struct keys *ret, struct failure *f)
 {
     _cleanup_text_ struct text digests = TEXT_INIT;
-    _cleanup_free_ char *path = realpath(folder, NULL), *mark = NULL;
+    _cleanup_free_ char *path = realpath(folder, NULL);
+    bool development = false;
     int r = 0;
 
     if (!path)
@@ -362,12 +436,15 @@ int keys_open(const char *folder, struct keys *ret, struct failure *f)
         r = check_pair(path, &pairs[i], &digests, f);
     if (r == 0)
         r = check_release(path, &digests, f);
+    if (r == 0)
+        r = check_owner(path, f);
+    if (r == 0)
+        r = is_development(path, &development, f);
     if (r < 0)
         return r;
-    mark = text_make("%s/development", path);
-    if (!mark || text_status(&digests) < 0)
+    if (text_status(&digests) < 0)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
-    ret->development = file_exists(mark);
+    ret->development = development;
     ret->digest = digest_bytes(text_string(&digests), digests.length);
     ret->folder = take_ptr(path);
     return 0;
@@ -379,9 +456,13 @@ int keys_development(uint64_t now, char **ret_path, struct failure *f)
     _cleanup_free_ char *path = NULL;
     int r;
 
-    path = data && data[0] == '/'
-               ? text_make("%s/broch/development-keys", data)
-               : text_make("%s/.local/share/broch/development-keys", home ? home : "/tmp");
+    if (data && data[0] == '/')
+        path = text_make("%s/broch/development-keys", data);
+    else if (home && home[0] == '/')
+        path = text_make("%s/.local/share/broch/development-keys", home);
+    else /* never a folder that others can prepare, such as one in /tmp */
+        return failure_set(f, CODE_USAGE, -EINVAL,
+                           "neither XDG_DATA_HOME nor HOME is an absolute path");
     if (!path)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
     if (!file_exists(path)) {

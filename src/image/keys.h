@@ -5,7 +5,8 @@
  *     module.key module.crt  signs kernel modules of our own kernels, RSA-4096
  *     release.key release.pub  Ed25519 in minisign's file forms; the private one without password
  *     owner.guid             SignatureOwner in the firmware's lists
- *     development            (empty) marks development keys
+ *     development            (empty) marks development keys; db.crt says so in its name as well, so
+ *                            that losing the mark makes no production keys of them
  *
  * Private keys are PEM PKCS#8. */
 #pragma once
@@ -32,12 +33,13 @@ void keys_done(struct keys *keys);
  * something already. `now` is Unix seconds: the certificates begin a day before. */
 MUST_USE int keys_init(const char *folder, bool development, uint64_t now, struct failure *f);
 
-/* Opens a folder: every file there, private keys readable by nobody else (CODE_KEYS_OPEN),
- * certificates belonging to their keys (CODE_KEYS_BAD). */
+/* Opens a folder: every file there and whole, private keys without password and readable by nobody
+ * else (CODE_KEYS_OPEN), certificates belonging to their keys (CODE_KEYS_BAD). */
 MUST_USE int keys_open(const char *folder, struct keys *ret, struct failure *f);
 
 /* The user's development keys, made on first use:
- * ${XDG_DATA_HOME:-~/.local/share}/broch/development-keys. *ret_path is freed by the caller. */
+ * ${XDG_DATA_HOME:-~/.local/share}/broch/development-keys. *ret_path is freed by the caller.
+ * CODE_USAGE when neither variable is an absolute path. */
 MUST_USE int keys_development(uint64_t now, char **ret_path, struct failure *f);
 
 /* Signs with pcr.key: RSASSA-PKCS1-v1_5 over SHA-256 of `bytes`. *ret_signature is freed by the

@@ -6,9 +6,12 @@
 
 #include "base/cleanup.h"
 #include "base/cursor.h"
-#include "base/hex.h"
 #include "base/number.h"
 #include "sys/file.h"
+
+#define KERNEL_HEAD "linux-image-"
+
+enum { KERNEL_RELEASE_MAX = 64 };
 
 static const char *const role_names[] = {
     [LOCK_ROLE_SYSTEM] = "system", [LOCK_ROLE_KERNEL] = "kernel"
@@ -94,8 +97,8 @@ static int take_digest(struct fields *fields, struct digest *ret)
     char field[LOCK_FIELD_MAX];
     int r = take_field(fields, field);
 
-    if (r == 0 && hex_decode(field, strlen(field), ret->bytes, DIGEST_SIZE) < 0)
-        r = refuse(fields, "a SHA-256 is not 64 hexadecimal digits");
+    if (r == 0 && digest_parse(field, strlen(field), ret) < 0)
+        r = refuse(fields, "a SHA-256 is not 64 lower-case hexadecimal digits");
     return r;
 }
 
@@ -165,6 +168,20 @@ int lock_add(struct lock *lock, const struct lock_package *package)
     return 0;
 }
 
+/* The release becomes a file name and a field of the manifest. */
+static int check_kernel(const struct fields *fields, const struct lock *lock,
+                        const struct lock_package *package)
+{
+    size_t length = strlen(package->name), head = strlen(KERNEL_HEAD);
+
+    if (package->role != LOCK_ROLE_KERNEL)
+        return 0;
+    if (length <= head || length > head + KERNEL_RELEASE_MAX ||
+        memcmp(package->name, KERNEL_HEAD, head) != 0)
+        return refuse(fields, "a kernel package is not named " KERNEL_HEAD "RELEASE");
+    return lock_kernel(lock) ? refuse(fields, "there is more than one kernel") : 0;
+}
+
 static int parse_package_line(struct fields *fields, struct lock *lock)
 {
     struct lock_package package = { .size = 0 };
@@ -173,9 +190,14 @@ static int parse_package_line(struct fields *fields, struct lock *lock)
     if (r == 0 && lock->package_count > 0 &&
         compare_packages(&lock->packages[lock->package_count - 1], &package) >= 0)
         r = refuse(fields, "packages are out of order or named twice");
-    if (r == 0 && lock_add(lock, &package) < 0)
-        r = refuse(fields, "there are too many packages");
-    return r;
+    if (r == 0)
+        r = check_kernel(fields, lock, &package);
+    if (r < 0)
+        return r;
+    r = lock_add(lock, &package);
+    if (r == -ENOMEM)
+        return failure_set(fields->f, CODE_INTERNAL, r, "out of memory");
+    return r < 0 ? refuse(fields, "there are too many packages") : 0;
 }
 
 static int parse_line(struct fields *fields, struct lock *lock)
@@ -192,6 +214,8 @@ static int parse_line(struct fields *fields, struct lock *lock)
     switch (fields->line) {
     case 1:
         r = take_number(fields, 1, &version);
+        if (r == 0 && version != 1)
+            r = refuse(fields, "a version of the lock that this program does not know");
         break;
     case 2:
         r = take_number(fields, UINT32_MAX * 1024ull, &lock->date);
@@ -277,11 +301,17 @@ struct digest lock_list_digest(const char *const *packages, size_t count, const 
     return digest_bytes(list.data, list.length);
 }
 
-const struct lock_package *lock_find(const struct lock *lock, enum lock_role role, const char *name)
+const struct lock_package *lock_kernel(const struct lock *lock)
 {
     for (size_t i = 0; i < lock->package_count; i++) {
-        if (lock->packages[i].role == role && strcmp(lock->packages[i].name, name) == 0)
+        if (lock->packages[i].role == LOCK_ROLE_KERNEL)
             return &lock->packages[i];
     }
     return NULL;
+}
+
+const char *lock_kernel_release(const struct lock_package *kernel)
+{
+    CHECK(strncmp(kernel->name, KERNEL_HEAD, strlen(KERNEL_HEAD)) == 0);
+    return kernel->name + strlen(KERNEL_HEAD);
 }

@@ -7,9 +7,9 @@
  *     list SHA256                  of the package list that was resolved (lock_list_digest())
  *     package ROLE ARCHIVE NAME VERSION ARCH SIZE SHA256 PATH
  *
- * ROLE is "system" (installed into the image or tree) or "kernel" (unpacked only). ARCHIVE is
- * "main" or "security". PATH is relative to the archive's base. Package lines are sorted by name in
- * byte order and no name appears twice in one role. */
+ * ROLE is "system" (installed into the image or tree) or "kernel" (unpacked only; at most one,
+ * named linux-image-RELEASE). ARCHIVE is "main" or "security". PATH is relative to the archive's
+ * base. Package lines are sorted by name in byte order and no name appears twice in one role. */
 #pragma once
 
 #include <stdbool.h>
@@ -65,7 +65,7 @@ MUST_USE int lock_parse(const char *name, const uint8_t *bytes, size_t size, str
 MUST_USE int lock_read(const char *path, struct lock *ret, struct digest *ret_digest,
                        struct failure *f);
 
-/* Adds a package (copied). -ENOMEM and -ERANGE by errno only. */
+/* Adds a package (copied). -ENOMEM or -ERANGE, by errno only. */
 MUST_USE int lock_add(struct lock *lock, const struct lock_package *package);
 
 /* Sorts the packages and writes the text that lock_parse() reads. */
@@ -74,6 +74,8 @@ void lock_format(struct lock *lock, struct text *ret_text);
 /* Digest of a package list and kernel choice in normal form: what `list` pins. */
 struct digest lock_list_digest(const char *const *packages, size_t count, const char *kernel);
 
-/* Package of this name and role, or NULL. Borrowed. */
-const struct lock_package *lock_find(const struct lock *lock, enum lock_role role,
-                                     const char *name);
+/* The kernel package, or NULL. Borrowed. */
+const struct lock_package *lock_kernel(const struct lock *lock);
+
+/* "6.12.1+deb13-amd64" of "linux-image-6.12.1+deb13-amd64". Borrowed. */
+const char *lock_kernel_release(const struct lock_package *kernel);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <json-c/json.h>
 
-#include "base/hex.h"
 #include "base/line.h"
 #include "base/number.h"
 
@@ -147,7 +146,7 @@ static bool read_digest(struct json_object *value, struct digest *ret)
     char digits[DIGEST_TEXT_SIZE];
 
     return read_text(value, digits, sizeof(digits)) &&
-           hex_decode(digits, strlen(digits), ret->bytes, DIGEST_SIZE) == 0;
+           digest_parse(digits, strlen(digits), ret) == 0;
 }
 
 static bool read_field(struct json_object *value, const struct field *field, struct manifest *ret)
@@ -241,6 +240,21 @@ static int read_document(const char *name, struct json_object *document, struct 
     return read_files(name, value, ret, f);
 }
 
+/* JSON lets a key stand twice and a number be written in many ways; signed bytes have one form. */
+static int check_form(const char *name, const struct manifest *manifest, const uint8_t *bytes,
+                      size_t size, struct failure *f)
+{
+    _cleanup_text_ struct text again = TEXT_INIT;
+
+    manifest_format(manifest, &again);
+    if (text_status(&again) < 0)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    if (again.length != size || memcmp(again.data, bytes, size) != 0)
+        return failure_set(f, CODE_MANIFEST, -EBADMSG,
+                           "%s: not in the one form that a manifest has", name);
+    return 0;
+}
+
 int manifest_parse(const char *name, const uint8_t *bytes, size_t size, struct manifest *ret,
                    struct failure *f)
 {
@@ -262,6 +276,8 @@ int manifest_parse(const char *name, const uint8_t *bytes, size_t size, struct m
     } else {
         memset(&manifest, 0, sizeof(manifest));
         r = read_document(name, document, &manifest, f);
+        if (r == 0)
+            r = check_form(name, &manifest, bytes, size, f);
     }
     json_object_put(document);
     json_tokener_free(tokener);

@@ -47,7 +47,8 @@ struct manifest {
 void manifest_format(const struct manifest *manifest, struct text *ret_text);
 
 /* Parses and checks: every field there and of its type, nothing unknown in version 1, names without
- * slash. CODE_MANIFEST; *ret untouched then. Pure. */
+ * slash, and the very bytes that manifest_format() writes, so that no key stands there twice and no
+ * two readers can understand it differently. CODE_MANIFEST; *ret untouched then. Pure. */
 MUST_USE int manifest_parse(const char *name, const uint8_t *bytes, size_t size,
                             struct manifest *ret, struct failure *f);
 

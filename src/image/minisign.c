@@ -42,7 +42,8 @@ static struct private_key *make_private(void)
     return sodium_malloc(sizeof(struct private_key));
 }
 
-/* BLAKE2b-256 of algorithm, id and key: how minisign notices a damaged key file. */
+/* BLAKE2b-256 of algorithm, id and key: how a damaged key file is noticed. `minisign -G -W` leaves
+ * zeros there. */
 static void private_checksum(const struct private_key *key, uint8_t ret[static CHECKSUM_SIZE])
 {
     crypto_generichash_state state;
@@ -71,16 +72,18 @@ static void encode_private(struct private_key *key)
 static int decode_private(struct private_key *key)
 {
     struct cursor cursor = cursor_make(key->file, PRIVATE_SIZE);
-    uint8_t head[6], checksum[CHECKSUM_SIZE], expected[CHECKSUM_SIZE];
+    uint8_t head[6], kdf[KDF_SIZE], checksum[CHECKSUM_SIZE], expected[CHECKSUM_SIZE];
 
     cursor_copy(&cursor, head, sizeof(head));
-    cursor_skip(&cursor, KDF_SIZE);
+    cursor_copy(&cursor, kdf, sizeof(kdf));
     cursor_copy(&cursor, key->id, sizeof(key->id));
     cursor_copy(&cursor, key->key, sizeof(key->key));
     cursor_copy(&cursor, checksum, sizeof(checksum));
     private_checksum(key, expected);
     if (!cursor_finished(&cursor) || memcmp(head, "Ed\0\0B2", sizeof(head)) != 0 ||
-        sodium_memcmp(checksum, expected, sizeof(checksum)) != 0)
+        !sodium_is_zero(kdf, sizeof(kdf)) ||
+        (!sodium_is_zero(checksum, sizeof(checksum)) &&
+         sodium_memcmp(checksum, expected, sizeof(checksum)) != 0))
         return -EBADMSG;
     return 0;
 }
@@ -140,6 +143,17 @@ static int decode_line(const char *line, size_t length, uint8_t *ret, size_t siz
     return 0;
 }
 
+static bool take_head(const char **line, size_t *length, const char *head)
+{
+    size_t size = strlen(head);
+
+    if (*length < size || memcmp(*line, head, size) != 0)
+        return false;
+    *line += size;
+    *length -= size;
+    return true;
+}
+
 static int read_private(const char *path, struct private_key *key, struct failure *f)
 {
     uint8_t *bytes = NULL;
@@ -151,7 +165,8 @@ static int read_private(const char *path, struct private_key *key, struct failur
     if (r < 0)
         return r;
     cursor = cursor_make(bytes, size);
-    r = cursor_line(&cursor, &line, &length) && cursor_line(&cursor, &line, &length)
+    r = cursor_line(&cursor, &line, &length) && take_head(&line, &length, COMMENT_HEAD) &&
+                cursor_line(&cursor, &line, &length) && cursor_finished(&cursor)
             ? decode_line(line, length, key->file, PRIVATE_SIZE)
             : -EBADMSG;
     if (r == 0)
@@ -224,17 +239,6 @@ struct signature {
     uint8_t global[crypto_sign_BYTES];
     char comment[MINISIGN_COMMENT_MAX];
 };
-
-static bool take_head(const char **line, size_t *length, const char *head)
-{
-    size_t size = strlen(head);
-
-    if (*length < size || memcmp(*line, head, size) != 0)
-        return false;
-    *line += size;
-    *length -= size;
-    return true;
-}
 
 static int parse_signature(const char *text, struct signature *ret)
 {

@@ -8,6 +8,8 @@
 #include "base/cursor.h"
 #include "sys/file.h"
 
+enum { SHOWN_MAX = 80 };
+
 void package_list_done(struct package_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -25,6 +27,19 @@ static bool is_package_name(const char *name, size_t length)
             return false;
     }
     return true;
+}
+
+/* What is wrong with a line, with the line itself unless a terminal could misunderstand it. */
+static int refuse(struct failure *f, const char *where, size_t number, const char *line,
+                  size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (line[i] < ' ' || line[i] > '~')
+            return failure_set(f, CODE_SYNTAX, -EBADMSG, "%s:%zu: a control or non-ASCII character",
+                               where, number);
+    }
+    return failure_set(f, CODE_SYNTAX, -EBADMSG, "%s:%zu: '%.*s' is not a package name", where,
+                       number, (int)(length < SHOWN_MAX ? length : SHOWN_MAX), line);
 }
 
 static int add_line(struct package_list *list, const char *line, size_t length)
@@ -67,9 +82,10 @@ int package_list_parse(const char *name, const uint8_t *bytes, size_t size,
         if (r == -ERANGE)
             return failure_set(f, CODE_SYNTAX, r, "%s:%zu: more than %d packages", name, number,
                                PACKAGE_LIST_MAX);
+        if (r == -ENOMEM)
+            return failure_set(f, CODE_INTERNAL, r, "out of memory");
         if (r < 0)
-            return failure_set(f, CODE_SYNTAX, r, "%s:%zu: '%.*s' is not a package name", name,
-                               number, (int)(length < 80 ? length : 80), line);
+            return refuse(f, name, number, line, length);
     }
     if (!cursor_finished(&cursor))
         return failure_set(f, CODE_SYNTAX, -EBADMSG, "%s:%zu: the last line has no end", name,

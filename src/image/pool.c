@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -11,6 +12,7 @@
 #include "image/cache.h"
 #include "image/fetch.h"
 #include "sys/file.h"
+#include "sys/lockfile.h"
 #include "sys/spawn.h"
 
 enum { CONTROL_MAX = 1 << 20 };
@@ -22,19 +24,27 @@ int pool_path(const struct lock_package *package, char **ret, struct failure *f)
     return cache_path(ret, f, "packages/%s.deb", digest_text(&package->digest, digits));
 }
 
-/* True when the cache has exactly these bytes; a file that rotted is removed. */
-static bool is_cached(const char *path, const struct lock_package *package)
+/* 1 when the cache has exactly these bytes, 0 when not; a file that rotted is removed. */
+static int is_cached(const char *path, const struct lock_package *package, struct failure *f)
 {
     struct failure ignored = FAILURE_NONE;
     struct digest digest;
+    struct stat status;
 
-    if (!file_exists(path))
-        return false;
-    if (digest_file(path, &digest, &ignored) == 0 &&
-        memcmp(&digest, &package->digest, sizeof(digest)) == 0)
-        return true;
-    (void)unlink(path); /* it will be fetched again */
-    return false;
+    if (stat(path, &status) < 0)
+        return 0;
+    if (digest_file(path, &digest, &ignored) < 0 ||
+        memcmp(&digest, &package->digest, sizeof(digest)) != 0) {
+        (void)unlink(path); /* it will be fetched again */
+        return 0;
+    }
+    /* These are the bytes, so it is the lock that is wrong; a download would be refused as well. */
+    if ((uint64_t)status.st_size != package->size)
+        return failure_set(f, CODE_LOCK_HASH, -EBADMSG,
+                           "package %s %s has %lld bytes, the lock says %llu", package->name,
+                           package->version, (long long)status.st_size,
+                           (unsigned long long)package->size);
+    return 1;
 }
 
 /* The list of what is to be fetched, with the strings that it borrows. */
@@ -44,10 +54,17 @@ struct wanted {
     size_t count;
 };
 
+static void wanted_clear(struct wanted *wanted)
+{
+    for (size_t i = 0; i < 3 * wanted->count; i++)
+        free(take_ptr(wanted->strings[i]));
+    wanted->count = 0;
+}
+
 static void wanted_free(struct wanted **wanted)
 {
-    for (size_t i = 0; *wanted && i < ARRAY_SIZE((*wanted)->strings); i++)
-        free((*wanted)->strings[i]);
+    if (*wanted)
+        wanted_clear(*wanted);
     free(*wanted);
 }
 
@@ -76,30 +93,43 @@ static int collect_missing(const struct lock *lock, bool offline, struct archive
 {
     for (size_t i = 0; i < lock->package_count; i++) {
         const struct lock_package *package = &lock->packages[i];
-        char *path = NULL;
+        _cleanup_free_ char *path = NULL;
         int r = pool_path(package, &path, f);
 
+        if (r == 0)
+            r = is_cached(path, package, f);
         if (r < 0)
             return r;
-        if (is_cached(path, package)) {
-            free(path);
+        if (r > 0)
             continue;
-        }
-        if (offline) {
-            free(path);
+        if (offline)
             return failure_set(f, CODE_OFFLINE, -ENOENT, "package %s %s is not in the cache",
                                package->name, package->version);
-        }
         if (!archives->base[LOCK_ARCHIVE_MAIN])
             r = archives_find(archives, f);
         if (r == 0)
-            r = want(wanted, package, archives, path, f);
-        else
-            free(path);
+            r = want(wanted, package, archives, take_ptr(path), f);
         if (r < 0)
             return r;
     }
     return 0;
+}
+
+/* Under the guard, because two downloads of one file would write into each other; and looking
+ * again, because another build may have fetched meanwhile. */
+static int fetch_missing(const struct lock *lock, struct wanted *wanted, struct archives *archives,
+                         struct progress *progress, struct failure *f)
+{
+    _cleanup_free_ char *guard = NULL;
+    _cleanup_close_ int guard_fd = -1;
+    int r = cache_path(&guard, f, "packages/guard");
+
+    if (r == 0)
+        r = lockfile_take(guard, true, &guard_fd, f);
+    wanted_clear(wanted);
+    if (r == 0)
+        r = collect_missing(lock, false, archives, wanted, f);
+    return r < 0 ? r : fetch_all(wanted->items, wanted->count, progress, f);
 }
 
 int pool_fill(const struct lock *lock, bool offline, struct progress *progress, struct failure *f)
@@ -115,8 +145,8 @@ int pool_fill(const struct lock *lock, bool offline, struct progress *progress, 
         r = file_make_folders(folder, f);
     if (r == 0)
         r = collect_missing(lock, offline, &archives, wanted, f);
-    if (r == 0)
-        r = fetch_all(wanted->items, wanted->count, progress, f);
+    if (r == 0 && wanted->count > 0)
+        r = fetch_missing(lock, wanted, &archives, progress, f);
     return r;
 }
 

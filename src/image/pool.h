@@ -11,7 +11,8 @@
 /* Makes sure that the cache holds every package of the lock, byte for byte: cached files are hashed
  * again, missing ones are fetched. Nothing is unpacked. With `offline` a missing one is
  * CODE_OFFLINE. Other errors are fetch_all()'s; a cached file with wrong bytes is removed and
- * fetched again, unless its digest is what the lock asks for under another size: CODE_LOCK_HASH. */
+ * fetched again. A package whose size is not the lock's is CODE_LOCK_HASH, cached or not. Two
+ * builds with one cache never fetch at once. */
 MUST_USE int pool_fill(const struct lock *lock, bool offline, struct progress *progress,
                        struct failure *f);
 

@@ -13,6 +13,7 @@
 #include "image/archive.h"
 #include "image/cache.h"
 #include "sys/file.h"
+#include "sys/lockfile.h"
 #include "sys/spawn.h"
 
 enum { OUTPUT_MAX = 8 << 20 };
@@ -215,11 +216,18 @@ static int apt_update(const struct apt *apt, struct failure *f)
 
 typedef bool (*package_filter)(const struct lock_package *package);
 
-static int read_uris(const char *output, size_t size, const struct archives *archives,
-                     enum lock_role role, package_filter wanted, struct lock *lock,
+/* What becomes of the packages that apt names. */
+struct uri_reader {
+    const struct archives *archives;
+    enum lock_role role;
+    package_filter wanted; /* NULL: all */
+    struct lock *lock;     /* they are added here */
+};
+
+static int read_uris(const struct uri_reader *reader, const char *output, size_t size,
                      struct failure *f)
 {
-    const char *const bases[2] = { archives->base[0], archives->base[1] };
+    const char *const bases[2] = { reader->archives->base[0], reader->archives->base[1] };
     struct cursor cursor = cursor_make(output, size);
     const char *line;
     size_t length;
@@ -230,10 +238,10 @@ static int read_uris(const char *output, size_t size, const struct archives *arc
         if (resolve_parse_line(line, length, bases, &package) < 0)
             return failure_set(f, CODE_SYNTAX, -EBADMSG, "apt printed a line we do not know: %.*s",
                                (int)(length < 200 ? length : 200), line);
-        package.role = role;
-        if (wanted && !wanted(&package))
+        package.role = reader->role;
+        if (reader->wanted && !reader->wanted(&package))
             continue;
-        if (lock_add(lock, &package) < 0)
+        if (lock_add(reader->lock, &package) < 0)
             return failure_set(f, CODE_INTERNAL, -ENOMEM, "too many packages");
     }
     return 0;
@@ -261,22 +269,23 @@ static int apt_install(const struct apt *apt, const struct arguments *list, char
 static bool is_kernel_image(const struct lock_package *package)
 {
     static const char prefix[] = "linux-image-";
-    char digit = package->name[strlen(prefix)];
 
-    return strncmp(package->name, prefix, strlen(prefix)) == 0 && digit >= '0' && digit <= '9';
+    return strncmp(package->name, prefix, strlen(prefix)) == 0 &&
+           package->name[strlen(prefix)] >= '0' && package->name[strlen(prefix)] <= '9';
 }
 
 /* The newest kernel is what Debian's metapackage depends on. */
 static int resolve_kernel(const struct apt *apt, const struct archives *archives, struct lock *lock,
                           struct failure *f)
 {
+    const struct uri_reader reader = { archives, LOCK_ROLE_KERNEL, is_kernel_image, lock };
     const struct arguments list = ARGUMENTS("linux-image-amd64");
     _cleanup_free_ char *output = NULL;
     size_t size, before = lock->package_count;
     int r = apt_install(apt, &list, &output, &size, f);
 
     if (r == 0)
-        r = read_uris(output, size, archives, LOCK_ROLE_KERNEL, is_kernel_image, lock, f);
+        r = read_uris(&reader, output, size, f);
     if (r == 0 && lock->package_count != before + 1)
         r = failure_set(f, CODE_SCHEMA, -EINVAL, "linux-image-amd64 does not name one kernel");
     return r;
@@ -286,6 +295,7 @@ static int resolve_system(const struct apt *apt, const struct archives *archives
                           const char *const *packages, size_t count, struct lock *lock,
                           struct failure *f)
 {
+    const struct uri_reader reader = { archives, LOCK_ROLE_SYSTEM, NULL, lock };
     struct arguments list = ARGUMENTS("?essential");
     _cleanup_free_ char *output = NULL;
     size_t size;
@@ -294,7 +304,7 @@ static int resolve_system(const struct apt *apt, const struct archives *archives
     for (size_t i = 0; i < count; i++)
         arguments_add(&list, packages[i]);
     r = apt_install(apt, &list, &output, &size, f);
-    return r < 0 ? r : read_uris(output, size, archives, LOCK_ROLE_SYSTEM, NULL, lock, f);
+    return r < 0 ? r : read_uris(&reader, output, size, f);
 }
 
 int resolve_packages(const char *const *packages, size_t count, const char *kernel, uint64_t date,
@@ -303,8 +313,14 @@ int resolve_packages(const char *const *packages, size_t count, const char *kern
     _cleanup_archives_ struct archives archives = ARCHIVES_INIT;
     _cleanup_(apt_done) struct apt apt = { .folder = NULL };
     _cleanup_lock_ struct lock lock = LOCK_INIT;
+    _cleanup_free_ char *guard = NULL;
+    _cleanup_close_ int guard_fd = -1;
     int r = archives_find(&archives, f);
 
+    if (r == 0)
+        r = cache_path(&guard, f, "apt.guard");
+    if (r == 0)
+        r = lockfile_take(guard, true, &guard_fd, f); /* two builds share this apt's state */
     if (r == 0)
         r = apt_prepare(&apt, &archives, f);
     if (r == 0)

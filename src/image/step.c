@@ -1,6 +1,7 @@
 #include "image/step.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 enum { RESULT_FILE_MAX = 1 << 16, KEPT_RESULTS = 6, FOLDER_ENTRIES_MAX = 256 };
 
 #define RESULT_NAME ".result"
+#define WORK_ENDING ".work"
 
 void step_init(struct step *step, const char *name)
 {
@@ -149,6 +151,7 @@ static bool load_result(struct step *step)
     if (!cursor_finished(&cursor))
         return false;
     sum_up(step);
+    (void)utimensat(AT_FDCWD, path, NULL, 0); /* prune() goes by last use */
     return true;
 }
 
@@ -223,17 +226,21 @@ static void explain(const struct step *step, const struct step_shared *shared, c
     struct failure ignored = FAILURE_NONE;
     struct cursor cursor = cursor_make(step->inputs.data, step->inputs.length);
     const char *line;
-    size_t size, length;
+    size_t size, length, changed = 0;
 
     if (file_read(latest, RESULT_FILE_MAX, &former, &size, &ignored) < 0) {
         progress_note(shared->progress, "%s runs: it never ran before", step->name);
         return;
     }
     while (cursor_line(&cursor, &line, &length)) {
-        if (!memmem(former, size, line, length + 1))
-            progress_note(shared->progress, "%s runs: changed %.*s", step->name,
-                          (int)(length < 100 ? length : 100), line);
+        if (memmem(former, size, line, length + 1))
+            continue;
+        progress_note(shared->progress, "%s runs: changed %.*s", step->name,
+                      (int)(length < 100 ? length : 100), line);
+        changed++;
     }
+    if (changed == 0)
+        progress_note(shared->progress, "%s runs: its result is gone or was changed", step->name);
 }
 
 struct aged {
@@ -252,7 +259,16 @@ static int collect_aged(const char *folder, const char *name, void *context, str
     char *path = text_make("%s/%s/" RESULT_NAME, folder, name);
     uint64_t size, mtime_ns;
 
-    (void)f;
+    /* The caller holds the guard: no other build is in this folder, so this one was killed. */
+    if (strlen(name) > strlen(WORK_ENDING) &&
+        strcmp(name + strlen(name) - strlen(WORK_ENDING), WORK_ENDING) == 0) {
+        free(path);
+        path = text_make("%s/%s", folder, name);
+        if (path)
+            (void)!sandbox_remove_tree(path, f);
+        free(path);
+        return 0;
+    }
     if (path && aged->count < FOLDER_ENTRIES_MAX && strlen(name) == 2 * DIGEST_SIZE &&
         stat_output(path, &size, &mtime_ns)) {
         *strrchr(path, '/') = '\0';
@@ -270,7 +286,8 @@ static int newest_first(const void *a, const void *b)
     return (first->mtime_ns < second->mtime_ns) - (first->mtime_ns > second->mtime_ns);
 }
 
-/* Keeps the newest results of a step. Failing to remove is no failure of the build. */
+/* Keeps the newest results of a step, and nothing of those that failed. Failing to remove is no
+ * failure of the build. */
 static void prune(const char *folder)
 {
     struct failure ignored = FAILURE_NONE;
@@ -307,7 +324,8 @@ static int run_into(struct step *step, const char *work, step_run run, void *con
 static int run_step(struct step *step, const struct step_shared *shared, step_run run,
                     void *context, struct failure *f)
 {
-    _cleanup_free_ char *work = text_make("%s.work", step->folder), *home = NULL, *latest = NULL;
+    _cleanup_free_ char *work = text_make("%s" WORK_ENDING, step->folder), *home = NULL,
+                        *latest = NULL;
     _cleanup_free_ char *guard = NULL;
     _cleanup_close_ int lock_fd = -1;
     int r = cache_path(&home, f, "steps/%s", step->name);

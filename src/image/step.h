@@ -1,8 +1,10 @@
 /* A build step: declared inputs, a key that hashes them, and a folder of outputs in the cache.
  *
  * A step whose key was seen before is skipped, provided that its outputs still have the size and
- * time they were left with. The result digest covers names and contents of the outputs: steps after
- * it take it as their input, so a step that ran and produced the same bytes stops the chain there.
+ * time they were left with (of a folder among them only that it is there). The newest six results
+ * of a step are kept, by last use. The result digest covers names and contents of the outputs:
+ * steps after it take it as their input, so a step that ran and produced the same bytes stops the
+ * chain there.
  */
 #pragma once
 

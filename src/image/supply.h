@@ -33,10 +33,12 @@ MUST_USE int supply_open(const struct supply_request *request, struct supply *re
 
 /* Fills the pool with the packages of an opened supply. When versions are gone and the request
  * allows to renew, the supply afterwards holds another lock (with another digest) and is
- * `unlocked`. */
+ * `unlocked`; offline that is only a lock that was renewed before and whose packages are all in the
+ * cache. Without the allowance it is CODE_UNLOCKED. On failure the supply is what it was. */
 MUST_USE int supply_fill(const struct supply_request *request, struct progress *progress,
                          struct supply *supply, struct failure *f);
 
-/* `broch lock`: resolves the folder's list anew and replaces its lock. */
+/* `broch lock`: resolves the folder's list anew and replaces its lock. Outputs are set on success.
+ */
 MUST_USE int supply_lock(const char *folder, const char *kernel, struct lock *ret,
                          struct failure *f);

@@ -62,20 +62,17 @@ static int add_layers(const struct build *build, struct compose *compose, struct
     return r;
 }
 
-static int rewrite(const char *path, const uint8_t *bytes, size_t size, void *context,
-                   uint8_t **ret_bytes, size_t *ret_size, struct failure *f)
+static int rewrite(const struct compose_file *file, void *context, struct text *ret,
+                   struct failure *f)
 {
     const struct build *build = context;
-    _cleanup_text_ struct text result = TEXT_INIT;
 
-    if (strcmp(path, "etc/shadow") == 0)
-        development_shadow(bytes, size, build->keys.development, &result);
-    else if (template_fill(bytes, size, build->os_release, &result) < 0)
+    if (strcmp(file->path, "etc/shadow") == 0)
+        development_shadow(file->bytes, file->size, build->keys.development, ret);
+    else if (template_fill(file->bytes, file->size, build->os_release, ret) == -EINVAL)
         return failure_set(f, CODE_SCHEMA, -EINVAL,
-                           "'%s.in' names a field that os-release does not have", path);
-    *ret_size = result.length;
-    *ret_bytes = (uint8_t *)text_take(&result);
-    return *ret_bytes ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+                           "'%s.in' names a field that os-release does not have", file->path);
+    return 0;
 }
 
 static int write_tar(struct build *build, const char *tar, struct failure *f)

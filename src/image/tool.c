@@ -44,7 +44,7 @@ static int open_log(const struct tool *tool, char **ret_path, int *ret_fd, struc
     return *ret_fd < 0 ? file_failure(f, errno, "write", *ret_path) : 0;
 }
 
-/* The last lines of a log in one line, for the message. */
+/* The last lines of a log in one line, for the message; nothing that a terminal would obey. */
 static void quote_log(const char *path, struct failure *f)
 {
     _cleanup_free_ uint8_t *bytes = NULL;
@@ -57,7 +57,7 @@ static void quote_log(const char *path, struct failure *f)
         size_t from = size > LOG_TAIL_MAX ? size - LOG_TAIL_MAX : 0;
 
         for (size_t i = from; i < size; i++)
-            tail[length++] = bytes[i] == '\n' ? ' ' : (char)bytes[i];
+            tail[length++] = bytes[i] > ' ' && bytes[i] <= '~' ? (char)bytes[i] : ' ';
         tail[length] = '\0';
     }
     (void)failure_set(f, former.code, former.cause, "%.200s (log: %s): %s", former.text, path,

@@ -126,12 +126,12 @@ static int supply_tree(const struct supply_request *request, struct progress *pr
     return r;
 }
 
-int tree_ensure(const char *source, bool offline, bool renew, struct progress *progress,
-                struct tree *ret, bool *ret_unlocked, struct failure *f)
+int tree_ensure(const struct tree_request *request, struct progress *progress, struct tree *ret,
+                struct failure *f)
 {
-    _cleanup_free_ char *folder = text_make("%s/tools", source), *path = NULL;
-    struct supply_request request = {
-        .folder = folder, .kernel = "none", .offline = offline, .renew = renew
+    _cleanup_free_ char *folder = text_make("%s/tools", request->source), *path = NULL;
+    const struct supply_request wanted = {
+        .folder = folder, .kernel = "none", .offline = request->offline, .renew = request->renew
     };
     _cleanup_(supply_done) struct supply supply = SUPPLY_INIT;
     const char *status = "cached";
@@ -139,18 +139,18 @@ int tree_ensure(const char *source, bool offline, bool renew, struct progress *p
 
     progress_step(progress, "tools");
     if (r == 0)
-        r = supply_open(&request, &supply, f);
+        r = supply_open(&wanted, &supply, f);
     if (r == 0)
         r = locate(&supply, &path, f);
     if (r == 0 && !file_exists(path)) {
         status = "done";
-        r = supply_tree(&request, progress, &supply, &path, f);
+        r = supply_tree(&wanted, progress, &supply, &path, f);
     }
     progress_end(progress, r < 0 ? "failed" : status);
     if (r < 0)
         return r;
     ret->path = take_ptr(path);
     ret->digest = supply.digest;
-    *ret_unlocked = supply.unlocked;
+    ret->unlocked = supply.unlocked;
     return 0;
 }

@@ -12,6 +12,13 @@
 struct tree {
     char *path;           /* absolute; owned */
     struct digest digest; /* of the lock it was made from: its identity */
+    bool unlocked;        /* the committed lock's versions are gone; it was made from a fresh one */
+};
+
+struct tree_request {
+    const char *source; /* Broch's source folder */
+    bool offline;
+    bool renew; /* as in struct supply_request */
 };
 
 #define TREE_INIT                                                                                  \
@@ -21,8 +28,7 @@ struct tree {
 
 void tree_done(struct tree *tree);
 
-/* Finds the tree of <source>/tools in the cache, or makes it (about a minute). `offline` and errors
- * as pool_fill(); when `renew` is set and the lock's versions are gone, a fresh resolution is used
- * and *ret_unlocked says so. */
-MUST_USE int tree_ensure(const char *source, bool offline, bool renew, struct progress *progress,
-                         struct tree *ret, bool *ret_unlocked, struct failure *f);
+/* Finds the tree of <source>/tools in the cache, or makes it (about a minute). Errors as
+ * supply_open() and supply_fill(), and CODE_USER_NAMESPACE. */
+MUST_USE int tree_ensure(const struct tree_request *request, struct progress *progress,
+                         struct tree *ret, struct failure *f);

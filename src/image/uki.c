@@ -60,6 +60,20 @@ static int run_ukify(const struct uki *uki, const char *output, bool pcrsig, str
     return tool_run(&uki->tool, &arguments, f);
 }
 
+/* The sections that every UKI of ours has. */
+static bool has_all(const struct pcr_section *sections, size_t count)
+{
+    static const char *const names[] = { ".linux", ".osrel", ".cmdline", ".initrd",
+                                         ".uname", ".sbat",  ".pcrpkey" };
+    size_t found = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        for (size_t j = 0; j < count; j++)
+            found += strcmp(sections[j].name, names[i]) == 0;
+    }
+    return found == ARRAY_SIZE(names);
+}
+
 static int add_section(const char *name, struct json_object *value, struct pcr_section *ret)
 {
     struct json_object *digest;
@@ -90,9 +104,16 @@ static int measure(struct uki *uki, const char *name, struct failure *f)
     if (r == 0) {
         json_object_object_foreach(document, section, value)
         {
-            if (r == 0 && count < PCR_SECTIONS_MAX)
+            /* One section less in the account would be another PCR than the machine's. */
+            if (r == 0 && count >= PCR_SECTIONS_MAX)
+                r = -ERANGE;
+            if (r == 0)
                 r = add_section(section, value, &sections[count++]);
         }
+    }
+    if (r == 0 && !has_all(sections, count))
+        r = -EBADMSG;
+    if (r == 0) {
         uki->after_stub = pcr_after_stub(sections, count);
         uki->enter_initrd = pcr_after_word(&uki->after_stub, "enter-initrd");
         uki->policy = pcr_policy(&uki->enter_initrd, (uint64_t)uki->build->profile.epoch);
@@ -145,14 +166,21 @@ static int write_prediction(const struct uki *uki, struct failure *f)
 
 static int sign(const struct uki *uki, struct failure *f)
 {
+    struct tool tool = uki->tool;
+    _cleanup_free_ char *certificate = text_make("%s/db.crt", uki->build->keys.folder);
+    _cleanup_free_ char *key = text_make("%s/db.key", uki->build->keys.folder);
     char date[32];
     struct arguments arguments;
 
+    if (!certificate || !key)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    tool_bind(&tool, certificate, "/run/keys/db.crt", true);
+    tool_bind(&tool, key, "/run/keys/db.key", true);
     (void)snprintf(date, sizeof(date), "%llu", (unsigned long long)uki->build->supply.lock.date);
     arguments =
         ARGUMENTS("osslsigncode", "sign", "-certs", "/run/keys/db.crt", "-key", "/run/keys/db.key",
                   "-h", "sha256", "-time", date, "-in", ".unsigned.efi", "-out", "linux.efi");
-    return tool_run(&uki->tool, &arguments, f);
+    return tool_run(&tool, &arguments, f);
 }
 
 static int remove_scratch(const struct uki *uki, struct failure *f)
@@ -197,11 +225,12 @@ static int run(const char *folder, void *context, struct failure *f)
                        .folder = folder,
                        .tool = tool_make(&build->tree, "uki", build->supply.lock.date) };
     _cleanup_free_ char *release_path = step_path(&build->kernel, "release");
+    _cleanup_free_ char *pcr_public = text_make("%s/pcr.pub", build->keys.folder);
     _cleanup_free_ uint8_t *release = NULL;
     size_t size;
     int r;
 
-    if (!release_path || sodium_init() < 0)
+    if (!release_path || !pcr_public || sodium_init() < 0)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
     r = file_read(release_path, RELEASE_MAX, &release, &size, f);
     if (r < 0)
@@ -210,7 +239,8 @@ static int run(const char *folder, void *context, struct failure *f)
     tool_bind(&uki.tool, folder, "/run/out", false);
     tool_bind(&uki.tool, build->kernel.folder, "/run/kernel", true);
     tool_bind(&uki.tool, build->initrd.folder, "/run/initrd", true);
-    tool_bind(&uki.tool, build->keys.folder, "/run/keys", true);
+    /* Each tool sees the keys that it needs and no other: the signer gets its own binds. */
+    tool_bind(&uki.tool, pcr_public, "/run/keys/pcr.pub", true);
     uki.tool.folder = "/run/out";
     return make(&uki, f);
 }

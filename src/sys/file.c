@@ -189,8 +189,8 @@ int file_make_folders(const char *path, struct failure *f)
 {
     _cleanup_free_ char *partial = strdup(path);
 
-    if (!partial)
-        return file_failure(f, ENOMEM, "make", path);
+    if (!partial || path[0] == '\0')
+        return file_failure(f, partial ? ENOENT : ENOMEM, "make", path);
     for (char *p = partial + 1;; p++) {
         char former = *p;
 

@@ -100,6 +100,7 @@ __attribute__((noreturn)) static void run_child(const struct spawn *spawn, const
 
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)sigaction(SIGPIPE, &(const struct sigaction){ .sa_handler = SIG_DFL }, NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         r = -errno;
     if (r == 0)

@@ -2,6 +2,7 @@
  * "broch-factory VERB ...". */
 #include <errno.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,9 +194,9 @@ static int verb_keys(int argc, char **argv, struct failure *f)
 static int verb_tree(int argc, char **argv, struct failure *f)
 {
     const char *source = NULL;
-    bool offline = false, unlocked = false;
+    struct tree_request request = { .renew = true };
     const struct option_spec specs[] = {
-        { "offline", OPTION_FLAG, &offline, NULL, "fetch nothing" },
+        { "offline", OPTION_FLAG, &request.offline, NULL, "fetch nothing" },
         { "source", OPTION_TEXT, &source, "DIR", "Broch's source (default: this folder)" },
     };
     const struct options options = { "broch tools",
@@ -217,7 +218,9 @@ static int verb_tree(int argc, char **argv, struct failure *f)
     progress_start(&progress, -1, false);
     r = find_source(source, &source_path, f);
     if (r == 0)
-        r = tree_ensure(source_path, offline, true, &progress, &tree, &unlocked, f);
+        request.source = source_path;
+    if (r == 0)
+        r = tree_ensure(&request, &progress, &tree, f);
     if (r == 0)
         (void)puts(tree.path);
     tree_done(&tree);
@@ -336,6 +339,8 @@ int main(int argc, char **argv)
      * are UTF-8. Every glibc since 2.35 has this locale built in. */
     (void)umask(022);
     (void)setlocale(LC_ALL, "C.UTF-8");
+    /* A reader of --progress-fd that goes away must not end the build. */
+    (void)sigaction(SIGPIPE, &(const struct sigaction){ .sa_handler = SIG_IGN }, NULL);
     r = run_verb(argc, argv, &failure);
     if (r < 0)
         return (int)failure_print(&failure, "broch", stderr);

@@ -74,15 +74,15 @@ static int absolute(const char *path, char **ret, struct failure *f)
 static int find_tree(const char *source, char **ret, struct failure *f)
 {
     const char *named = arg_tree ? arg_tree : getenv("BROCH_TREE");
+    const struct tree_request request = { .source = source, .offline = arg_offline, .renew = true };
     struct tree tree = TREE_INIT;
     struct progress progress;
-    bool unlocked;
     int r;
 
     if (named)
         return absolute(named, ret, f);
     progress_start(&progress, -1, arg_json);
-    r = tree_ensure(source, arg_offline, true, &progress, &tree, &unlocked, f);
+    r = tree_ensure(&request, &progress, &tree, f);
     if (r == 0) {
         *ret = take_ptr(tree.path);
         tree_done(&tree);
