@@ -26,6 +26,9 @@ static void keep_reason(struct stage1 *s, const char *step, const struct failure
 
     if (s->efivars_fd < 0)
         return;
+    /* That there were too many starts is told by the code; why they failed is worth keeping. */
+    if (f->code == CODE_BOOT_ATTEMPTS && s->facts.last_failure[0])
+        return;
     line_addf(&l, "%s step=%s %s", code_entry(f->code)->id, step, f->text);
     r = efivars_read(s->efivars_fd, EFIVARS_REASON, EFIVARS_GUID_BROCH, former, sizeof(former));
     /* Flash wears out: the same reason again is not written again. */
