@@ -131,13 +131,15 @@ static void boot_image(struct place *place, const char *image)
     start(place);
 }
 
-/* In a block that every boot reads: the program that stage 1 hands over to. */
+/* In a block that every boot reads: a text of the program that stage 1 hands over to. */
+#define STRING_OF_INIT "only the kernel starts this program, as PID 1"
+
 static void test_flipped_data(void **state)
 {
     struct place *place = *state;
     const char *image = copy_artifact(place, "system.erofs");
 
-    flip(place, image, find_bytes(image, "broch-init", strlen("broch-init")));
+    flip(place, image, find_bytes(image, STRING_OF_INIT, strlen(STRING_OF_INIT)));
     boot_image(place, image);
     expect_corruption_restart(place);
 }
