@@ -62,6 +62,7 @@ static void test_firmware(void **state)
     assert_string_equal(c.arguments.list[0], "qemu-system-x86_64");
     assert_string_equal(value_of(&c, "-accel", 0), "tcg,thread=multi");
     assert_string_equal(value_of(&c, "-m", 0), "1024M");
+    assert_string_equal(value_of(&c, "-smp", 0), "1");
     assert_true(has_value(&c, "-machine", "smm=on"));
     assert_true(has_value(&c, "-global", "property=secure,value=on"));
     assert_true(has_value(&c, "-drive", "file=/vm/variables.fd"));
@@ -95,6 +96,7 @@ static void test_direct(void **state)
     config.reboot_ends = true;
     assert_int_equal(vm_command_qemu(&config, true, &fds, &c), 0);
     assert_string_equal(value_of(&c, "-accel", 0), "kvm");
+    assert_string_equal(value_of(&c, "-smp", 0), "2");
     assert_string_equal(value_of(&c, "-kernel", 0), "/in/kernel");
     assert_string_equal(value_of(&c, "-append", 0), config.cmdline); /* byte for byte */
     assert_string_equal(bind_source(&c, "/in/kernel", &read_only), "/a,b/vmlinuz");
@@ -258,7 +260,6 @@ static void test_refusals(void **state)
     REFUSED("folder", config.folder = "relative");
     REFUSED("memory", config.memory_bytes = 0);
     REFUSED("memory", config.memory_bytes = 100 * MIB + 1);
-    REFUSED("processors", config.cpus = 0);
     REFUSED("processors", config.cpus = VM_CPUS_MAX + 1);
     REFUSED("kernel", config.boot = VM_BOOT_DIRECT);
     REFUSED("direct boot", config.cmdline = "x");

@@ -10,7 +10,7 @@ enum { SERIAL_LENGTH_MAX = 20, HASH_DIGITS = 64, MEMORY_MIB_MIN = 64 };
 struct vm_config vm_config_defaults(void)
 {
     return (struct vm_config){
-        .secure_boot = true, .tpm = true, .watchdog = true, .memory_bytes = 1 * GIB, .cpus = 2
+        .secure_boot = true, .tpm = true, .watchdog = true, .memory_bytes = 1 * GIB
     };
 }
 
@@ -71,8 +71,8 @@ int vm_config_check(const struct vm_config *config, struct failure *f)
         return REFUSE(f, "the machine's folder needs an absolute path");
     if (config->memory_bytes % MIB != 0 || config->memory_bytes < MEMORY_MIB_MIN * MIB)
         return REFUSE(f, "memory must be a whole number of MiB, at least %d", MEMORY_MIB_MIN);
-    if (config->cpus == 0 || config->cpus > VM_CPUS_MAX)
-        return REFUSE(f, "a machine has 1 to %d processors", VM_CPUS_MAX);
+    if (config->cpus > VM_CPUS_MAX)
+        return REFUSE(f, "a machine has at most %d processors", VM_CPUS_MAX);
     if (config->icount && config->accel == VM_ACCEL_KVM)
         return REFUSE(f, "virtual time needs emulation");
     r = check_boot(config, f);

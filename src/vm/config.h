@@ -76,7 +76,7 @@ struct vm_config {
     bool watchdog; /* i6300esb; when it fires the machine is reset */
 
     uint64_t memory_bytes; /* a whole number of MiB */
-    unsigned cpus;
+    unsigned cpus;         /* 0: one when emulated, two under KVM */
     enum vm_accel accel;
     bool icount; /* virtual time, the same in every run; emulation on one thread */
     enum vm_network network;
@@ -87,8 +87,8 @@ struct vm_config {
     const char *extra[VM_EXTRA_MAX + 1];   /* further arguments of QEMU; ends at NULL */
 };
 
-/* What most machines have: firmware, Secure Boot, TPM, watchdog, 1 GiB, two processors. The rest is
- * empty; tree and folder at least must be set. */
+/* What most machines have: firmware, Secure Boot, TPM, watchdog, 1 GiB, as many processors
+ * as suit the accelerator. The rest is empty; tree and folder at least must be set. */
 struct vm_config vm_config_defaults(void);
 
 size_t vm_config_disk_count(const struct vm_config *config);

@@ -19,14 +19,14 @@
 
 static bool arg_direct, arg_no_secure_boot, arg_snapshot, arg_json, arg_display, arg_until_ready;
 static bool arg_emulate, arg_offline;
-static uint64_t arg_memory = 1 * GIB, arg_cpus = 2, arg_deadline;
+static uint64_t arg_memory = 1 * GIB, arg_cpus, arg_deadline;
 static const char *arg_log, *arg_machine, *arg_disk, *arg_out, *arg_source, *arg_tree;
 
 static const struct option_spec specs[] = {
     { "direct", OPTION_FLAG, &arg_direct, NULL, "start the kernel without firmware" },
     { "no-secure-boot", OPTION_FLAG, &arg_no_secure_boot, NULL, "firmware without keys" },
     { "memory", OPTION_SIZE, &arg_memory, "SIZE", "memory (default: 1GiB)" },
-    { "cpus", OPTION_NUMBER, &arg_cpus, "N", "processors (default: 2)" },
+    { "cpus", OPTION_NUMBER, &arg_cpus, "N", "processors (default: 1 when emulated, 2 otherwise)" },
     { "snapshot", OPTION_FLAG, &arg_snapshot, NULL, "keep nothing: disk, TPM, variables" },
     { "machine", OPTION_TEXT, &arg_machine, "NAME", "whose state is used (default: PROFILE)" },
     { "disk", OPTION_TEXT, &arg_disk, "FILE", "a further disk, raw or .qcow2" },

@@ -161,7 +161,7 @@ static void test_refusals(void **state)
     } cases[] = {
         { { "other", NULL }, EXIT_CODE_ERROR, "BR-VM-GENERATION" },
         { { "fake", "--machine", "../x", NULL }, EXIT_CODE_USAGE, "BR-USAGE" },
-        { { "fake", "--cpus", "0", NULL }, EXIT_CODE_USAGE, "BR-VM-CONFIG" },
+        { { "fake", "--cpus", "65", NULL }, EXIT_CODE_USAGE, "BR-USAGE" },
         { { "fake", "--cpus", "4294967298", NULL }, EXIT_CODE_USAGE, "BR-USAGE" },
         { { "fake", "--memory", "1", NULL }, EXIT_CODE_USAGE, "BR-VM-CONFIG" },
         { { "fake", "--deadline", "99999999", NULL }, EXIT_CODE_USAGE, "BR-USAGE" },
