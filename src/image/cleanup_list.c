@@ -27,8 +27,8 @@ static const struct cleanup_rule rules[] = {
     { "etc/gshadow-", "backup of the user database" },
     { "etc/subuid-", "backup of the user database" },
     { "etc/subgid-", "backup of the user database" },
-    { "etc/apt/sources.list*", "the build's own archive" },
-    { "etc/apt/sources.list.d/**", "the build's own archive" },
+    { "etc/apt/sources.list*",
+      "the build's own archive" }, /* sources.list.d with its content too */
     { "etc/apt/apt.conf.d/99mmdebstrap", "the build's own settings" },
     { "etc/dpkg/dpkg.cfg.d/99mmdebstrap", "the build's own settings" },
     { "var/lib/dpkg/**", "package database: the SBOM tells what is inside" },

@@ -133,7 +133,8 @@ static int add_path(struct compose *compose, const char *source, char *path, str
     entry.type = status.st_mode & S_IFMT;
     entry.executable = (status.st_mode & 0100) != 0;
     length = strlen(path);
-    if (entry.type == S_IFREG && length > 3 && strcmp(path + length - 3, ".in") == 0) {
+    if (entry.type == S_IFREG && length > 3 && path[length - 4] != '/' &&
+        strcmp(path + length - 3, ".in") == 0) {
         entry.is_template = true;
         path[length - 3] = '\0';
     }

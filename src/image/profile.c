@@ -36,6 +36,8 @@ static const char *validate_word(const char *text)
         if (*p <= ' ' || *p > '~' || *p == '"')
             return "must be one word of printable characters without quotes";
     }
+    if (text[0] == '\0')
+        return "must not be empty";
     return strncmp(text, "broch.", 6) == 0 ? "must not begin with 'broch.'" : NULL;
 }
 
