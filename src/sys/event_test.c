@@ -1,6 +1,7 @@
 #include "sys/event.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -97,7 +98,7 @@ static void test_descriptor(void **state)
     struct event_source *source;
     int pair[2];
 
-    assert_int_equal(pipe(pair), 0);
+    assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
     assert_int_equal(event_add_fd(*state, pair[0], EPOLLIN, on_fd, &seen, &source), 0);
     assert_int_equal(event_loop_step(*state, 0), 0);
     assert_int_equal(write(pair[1], "x", 1), 1);
@@ -122,7 +123,7 @@ static void test_free_in_handler(void **state)
     int pair[2][2];
 
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(pipe(pair[i]), 0);
+        assert_int_equal(pipe2(pair[i], O_CLOEXEC), 0);
         assert_int_equal(event_add_fd(*state, pair[i][0], EPOLLIN, on_fd, &seen[i], &source[i]), 0);
         assert_int_equal(write(pair[i][1], "x", 1), 1);
     }

@@ -230,48 +230,6 @@ static void test_swtpm(void **state)
     assert_true(has_value(&c, "--tpmstate", "dir=/vm/tpm"));
 }
 
-/* --- What cannot be started is refused before anything runs --- */
-
-static void check_refused(struct vm_config config, const char *word)
-{
-    struct failure f = FAILURE_NONE;
-
-    assert_true(vm_config_check(&config, &f) < 0);
-    assert_int_equal(f.code, CODE_VM_CONFIG);
-    assert_non_null(strstr(f.text, word));
-}
-
-#define REFUSED(word, ...)                                                                         \
-    do {                                                                                           \
-        struct vm_config config = machine();                                                       \
-        __VA_ARGS__;                                                                               \
-        check_refused(config, word);                                                               \
-    } while (0)
-
-static void test_refusals(void **state)
-{
-    struct vm_config good = machine();
-    struct failure f = FAILURE_NONE;
-
-    (void)state;
-    assert_int_equal(vm_config_check(&good, &f), 0);
-    REFUSED("tree", config.tree = NULL);
-    REFUSED("tree", config.tree = "relative");
-    REFUSED("folder", config.folder = "relative");
-    REFUSED("memory", config.memory_bytes = 0);
-    REFUSED("memory", config.memory_bytes = 100 * MIB + 1);
-    REFUSED("processors", config.cpus = VM_CPUS_MAX + 1);
-    REFUSED("kernel", config.boot = VM_BOOT_DIRECT);
-    REFUSED("direct boot", config.cmdline = "x");
-    REFUSED("certificates", config.keys = NULL);
-    REFUSED("virtual time", config.icount = true; config.accel = VM_ACCEL_KVM);
-    REFUSED("SHA-256", config.forbidden_hashes[0] = "abc");
-    REFUSED("serial", config.disks[0] = ((struct vm_disk){ .path = "/d", .serial = "a,b" }));
-    REFUSED("serial", config.disks[0] = ((struct vm_disk){ .path = "/d", .serial = "" }));
-    REFUSED("qcow2", config.disks[0] = ((struct vm_disk){ .path = "/d", .backing = "/b" }));
-    REFUSED("boot index", config.disks[0] = ((struct vm_disk){ .path = "/d", .boot_index = -1 }));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,7 +240,6 @@ int main(void)
         cmocka_unit_test(test_escaping_and_extras),
         cmocka_unit_test(test_overlay),
         cmocka_unit_test(test_swtpm),
-        cmocka_unit_test(test_refusals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,8 @@
 
 static const char name_letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
 
-const char *marker_find(const char *line)
+/* The place where the marker starts, or NULL. */
+static const char *marker_find(const char *line)
 {
     if (line[0] == '[') {
         const char *end = strchr(line, ']');

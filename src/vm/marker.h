@@ -16,6 +16,3 @@ enum { MARKER_PAIRS_MAX = 64 };
  * -EBADMSG when it is one but does not follow its grammar (a key twice, an open quote, a word
  * without '='). */
 MUST_USE int marker_parse(const char *line, json_object **ret);
-
-/* The place where the marker starts, or NULL. */
-const char *marker_find(const char *line);

@@ -248,18 +248,17 @@ int vm_variables_get(const char *tree, const char *path, const char *name, const
 }
 
 /* A store of one variable in the tool's JSON. `time` may be NULL. */
-static json_object *single_variable(const char *name, const char *guid, uint32_t attributes,
-                                    const char *hex, const char *time)
+static json_object *single_variable(const struct vm_variable *variable, const char *time)
 {
     json_object *entry = json_object_new_object();
     json_object *list = json_object_new_array();
     json_object *store = json_object_new_object();
 
     CHECK(entry && list && store); /* json-c itself goes on with NULL and would drop fields */
-    (void)json_object_object_add(entry, "name", json_object_new_string(name));
-    (void)json_object_object_add(entry, "guid", json_object_new_string(guid));
-    (void)json_object_object_add(entry, "attr", json_object_new_int64(attributes));
-    (void)json_object_object_add(entry, "data", json_object_new_string(hex));
+    (void)json_object_object_add(entry, "name", json_object_new_string(variable->name));
+    (void)json_object_object_add(entry, "guid", json_object_new_string(variable->guid));
+    (void)json_object_object_add(entry, "attr", json_object_new_int64(variable->attributes));
+    (void)json_object_object_add(entry, "data", json_object_new_string(variable->hex));
     if (time)
         (void)json_object_object_add(entry, "time", json_object_new_string(time));
     (void)json_object_array_add(list, entry);
@@ -277,11 +276,11 @@ static int write_variable(const char *tree, const struct workshop *w, json_objec
     return r == 0 ? change_store(tree, w, "--set-json", "/in/vars.json", path, f) : r;
 }
 
-int vm_variables_set(const char *tree, const char *path, const char *name, const char *guid,
-                     uint32_t attributes, const char *hex, struct failure *f)
+int vm_variables_set(const char *tree, const char *path, const struct vm_variable *variable,
+                     struct failure *f)
 {
     _cleanup_workshop_ struct workshop w = { .folder = "" };
-    _cleanup_json_ json_object *store = single_variable(name, guid, attributes, hex, NULL);
+    _cleanup_json_ json_object *store = single_variable(variable, NULL);
     int r = workshop_open(&w, path, f);
 
     return r == 0 ? write_variable(tree, &w, store, path, f) : r;
@@ -335,8 +334,9 @@ int vm_variables_forbid(const char *tree, const char *path, const char *hash, st
     if (!hex)
         return out_of_memory(f);
     /* A time of 2010-01-01: any, as nobody checks a signature here. */
-    single = single_variable("dbx", VM_GUID_SECURITY, ATTRIBUTES_SIGNED, hex,
-                             "da070101000000000000000000000000");
+    single =
+        single_variable(&(struct vm_variable){ "dbx", VM_GUID_SECURITY, ATTRIBUTES_SIGNED, hex },
+                        "da070101000000000000000000000000");
     return write_variable(tree, &w, single, path, f);
 }
 
@@ -442,13 +442,14 @@ static int set_boot_variable(const char *tree, const char *path, const char *nam
                              const uint8_t *bytes, size_t size, struct failure *f)
 {
     _cleanup_free_ char *hex = malloc(2 * size + 1);
+    const struct vm_variable variable = {
+        name, VM_GUID_GLOBAL, VM_VARIABLE_NON_VOLATILE | VM_VARIABLE_BOOT | VM_VARIABLE_RUNTIME, hex
+    };
 
     if (!hex)
         return out_of_memory(f);
     hex_encode(bytes, size, hex);
-    return vm_variables_set(tree, path, name, VM_GUID_GLOBAL,
-                            VM_VARIABLE_NON_VOLATILE | VM_VARIABLE_BOOT | VM_VARIABLE_RUNTIME, hex,
-                            f);
+    return vm_variables_set(tree, path, &variable, f);
 }
 
 int vm_variables_set_boot_entry(const char *tree, const char *path,

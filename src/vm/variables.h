@@ -34,10 +34,16 @@ MUST_USE int vm_variables_forbid(const char *tree, const char *path, const char 
 MUST_USE int vm_variables_get(const char *tree, const char *path, const char *name,
                               const char *guid, char **ret_hex, struct failure *f);
 
+struct vm_variable {
+    const char *name;
+    const char *guid;    /* text */
+    uint32_t attributes; /* VM_VARIABLE_* */
+    const char *hex;     /* content */
+};
+
 /* Sets (or replaces) a variable that needs no signature. */
-MUST_USE int vm_variables_set(const char *tree, const char *path, const char *name,
-                              const char *guid, uint32_t attributes, const char *hex,
-                              struct failure *f);
+MUST_USE int vm_variables_set(const char *tree, const char *path,
+                              const struct vm_variable *variable, struct failure *f);
 
 /* Removes a variable; one that is not there is fine. */
 MUST_USE int vm_variables_delete(const char *tree, const char *path, const char *name,

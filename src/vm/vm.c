@@ -380,15 +380,21 @@ static void set_inherited(const int *fds, bool inherited)
     }
 }
 
-/* Starts a child that inherits fds[0..INHERITED_MAX) (-1: none); its output goes to folder/log. */
-static int start_child(struct vm *vm, const struct vm_command *command, const char *log,
-                       const int *fds, event_process_handler on_end, struct child *ret,
+/* What a child is started with. */
+struct start {
+    const struct vm_command *command;
+    const char *log;        /* name in the folder: what it prints */
+    int fds[INHERITED_MAX]; /* -1: none */
+    event_process_handler on_end;
+};
+
+static int start_child(struct vm *vm, const struct start *start, struct child *ret,
                        struct failure *f)
 {
-    _cleanup_free_ char *path = text_make("%s/%s", vm->config.folder, log);
+    _cleanup_free_ char *path = text_make("%s/%s", vm->config.folder, start->log);
     _cleanup_close_ int log_fd = -1;
-    struct spawn spawn = { SPAWN_FDS_NONE, .arguments = &command->arguments,
-                           .sandbox = &command->sandbox };
+    struct spawn spawn = { SPAWN_FDS_NONE, .arguments = &start->command->arguments,
+                           .sandbox = &start->command->sandbox };
     int r;
 
     if (!path)
@@ -397,43 +403,50 @@ static int start_child(struct vm *vm, const struct vm_command *command, const ch
     if (log_fd < 0)
         return file_failure(f, errno, "write", path);
     spawn.output_fd = spawn.error_fd = log_fd;
-    set_inherited(fds, true);
+    set_inherited(start->fds, true);
     r = spawn_start(&spawn, &ret->pid, f);
-    set_inherited(fds, false);
+    set_inherited(start->fds, false);
     if (r < 0)
         return r;
-    r = event_add_process(vm->loop, ret->pid, on_end, vm, &ret->source);
+    r = event_add_process(vm->loop, ret->pid, start->on_end, vm, &ret->source);
     return r < 0 ? failure_set(f, CODE_INTERNAL, r, "cannot watch a process") : 0;
 }
 
 static int start_tpm(struct vm *vm, const struct channel *channel, int life_fd, struct failure *f)
 {
     _cleanup_vm_command_ struct vm_command command = { .string_count = 0 };
-    const int fds[INHERITED_MAX] = { channel->ours, life_fd, -1, -1 };
+    const struct start start = {
+        &command, "swtpm.log", { channel->ours, life_fd, -1, -1 }, on_tpm_end
+    };
 
     if (vm_command_swtpm(&vm->config, channel->ours, &command) < 0)
         return out_of_memory(f);
-    return start_child(vm, &command, "swtpm.log", fds, on_tpm_end, &vm->tpm, f);
+    return start_child(vm, &start, &vm->tpm, f);
+}
+
+static int spawn_qemu(struct vm *vm, const struct vm_command_fds *fds, int life_fd,
+                      struct failure *f)
+{
+    _cleanup_vm_command_ struct vm_command command = { .string_count = 0 };
+    const struct start start = {
+        &command, "qemu.log", { fds->console, fds->monitor, fds->tpm, life_fd }, on_qemu_end
+    };
+
+    if (vm_command_qemu(&vm->config, vm->accel.kvm, fds, &command) < 0)
+        return out_of_memory(f);
+    return start_child(vm, &start, &vm->qemu, f);
 }
 
 static int start_qemu(struct vm *vm, int tpm_fd, int life_fd, struct failure *f)
 {
-    _cleanup_vm_command_ struct vm_command command = { .string_count = 0 };
     _cleanup_channel_ struct channel console = CHANNEL_NONE, monitor = CHANNEL_NONE;
     int r = make_channel(&console, f);
 
     if (r == 0)
         r = make_channel(&monitor, f);
-    if (r < 0)
-        return r;
-    {
-        const struct vm_command_fds numbers = { console.theirs, monitor.theirs, tpm_fd };
-        const int fds[INHERITED_MAX] = { console.theirs, monitor.theirs, tpm_fd, life_fd };
-
-        if (vm_command_qemu(&vm->config, vm->accel.kvm, &numbers, &command) < 0)
-            return out_of_memory(f);
-        r = start_child(vm, &command, "qemu.log", fds, on_qemu_end, &vm->qemu, f);
-    }
+    if (r == 0)
+        r = spawn_qemu(vm, &(struct vm_command_fds){ console.theirs, monitor.theirs, tpm_fd },
+                       life_fd, f);
     if (r < 0)
         return r;
     vm->console_fd = take_fd(&console.ours);

@@ -20,110 +20,11 @@
 #include "base/text.h"
 #include "sys/file.h"
 #include "sys/spawn.h"
-#include "vm/accel.h"
 #include "vm/command.h"
-#include "vm/guest_test.h"
+#include "vm/fixture_test.h"
 #include "vm/variables.h"
 
 #define SECONDS(n) ((n)*NS_PER_S)
-
-struct place {
-    char folder[64]; /* everything of one test */
-    char *machine;
-    char *keys;
-    char *kernel;
-    char *cache;
-};
-
-static const char *tree;
-static struct failure f; /* of the last call that failed */
-
-#define OK(expression)                                                                             \
-    do {                                                                                           \
-        if ((expression) < 0)                                                                      \
-            fail_msg("%s: %s: %s", #expression, code_entry(f.code)->id, f.text);                   \
-    } while (0)
-
-static int make_place(void **state)
-{
-    struct place *place = calloc(1, sizeof(*place));
-
-    if (!place)
-        return -1;
-    (void)snprintf(place->folder, sizeof(place->folder), "/tmp/broch-vm-test.XXXXXX");
-    if (!mkdtemp(place->folder))
-        return -1;
-    place->machine = text_make("%s/machine", place->folder);
-    place->keys = text_make("%s/keys", place->folder);
-    place->kernel = text_make("%s/kernel", place->folder);
-    place->cache = text_make("%s/cache", place->folder);
-    if (!place->machine || !place->keys || !place->kernel || !place->cache ||
-        file_write(place->kernel, guest_start, (size_t)(guest_end - guest_start), 0600, &f) < 0)
-        return -1;
-    *state = place;
-    return 0;
-}
-
-static int free_place(void **state)
-{
-    struct place *place = *state;
-    int r = file_remove_tree(place->folder, &f);
-
-    free(place->machine);
-    free(place->keys);
-    free(place->kernel);
-    free(place->cache);
-    free(place);
-    return r;
-}
-
-static struct vm_config firmware_machine(const struct place *place)
-{
-    struct vm_config config = vm_config_defaults();
-
-    config.tree = tree;
-    config.folder = place->machine;
-    config.memory_bytes = 256 * MIB;
-    config.secure_boot = false;
-    config.accel = VM_ACCEL_TCG;
-    return config;
-}
-
-static struct vm_config direct_machine(const struct place *place)
-{
-    struct vm_config config = firmware_machine(place);
-
-    config.boot = VM_BOOT_DIRECT;
-    config.kernel = place->kernel;
-    config.tpm = false;
-    return config;
-}
-
-static void make_certificate(const struct place *place, const char *name, const char *form)
-{
-    char subject[64], out[64], key[64];
-    struct sandbox sandbox = { .tree = tree, .binds = { { place->keys, "/in", false } } };
-    struct arguments arguments =
-        ARGUMENTS("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650",
-                  "-subj", subject, "-outform", form, "-out", out, "-keyout", key);
-    struct spawn spawn = { SPAWN_FDS_NONE, .arguments = &arguments, .sandbox = &sandbox };
-    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-    (void)snprintf(subject, sizeof(subject), "/CN=test %s", name);
-    (void)snprintf(out, sizeof(out), "/in/%s.crt", name);
-    (void)snprintf(key, sizeof(key), "/in/%s.key", name);
-    spawn.error_fd = null;
-    OK(spawn_run(&spawn, &f));
-    (void)close(null);
-}
-
-static void make_keys(const struct place *place)
-{
-    OK(file_make_folders(place->keys, &f));
-    make_certificate(place, "PK", "PEM");
-    make_certificate(place, "KEK", "DER"); /* both forms must do */
-    make_certificate(place, "db", "PEM");
-}
 
 static void wait_for(struct vm *vm, const char *text, uint64_t seconds)
 {
@@ -354,7 +255,8 @@ static void test_nothing_survives_sigkill(void **state)
     pid_t pid;
 
     assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-    assert_int_equal(pipe(alive), 0);
+    assert_int_equal(pipe2(alive, O_CLOEXEC), 0);
+    assert_true(fcntl(alive[1], F_SETFD, 0) >= 0); /* inherited by all that is started */
     pid = fork();
     if (pid == 0)
         run_until_killed(place, ready[1]);
@@ -481,36 +383,6 @@ static void test_boot_entries(void **state)
     vm_close(vm);
 }
 
-/* --- Acceleration --- */
-
-/* No kernel comes out of bare firmware, so the verdict is `no` on every host. */
-static void test_kvm_is_not_believed(void **state)
-{
-    struct place *place = *state;
-    struct vm_config config = firmware_machine(place);
-    struct vm_accel_choice choice, again;
-    const char *reason;
-    struct vm *vm = NULL;
-    uint64_t before;
-
-    config.accel = VM_ACCEL_AUTO;
-    config.cache = place->cache;
-    config.kernel = place->kernel;
-    OK(vm_open(&config, &vm, &f));
-    OK(vm_start(vm, &f));
-    assert_string_equal(vm_acceleration(vm, &reason), "tcg");
-    assert_true(reason[0] != '\0');
-    wait_for(vm, "BdsDxe", 60);
-    OK(vm_power_cut(vm, &f));
-    before = event_now_ns();
-    OK(vm_accel_choose(&config, &choice, &f));
-    assert_true(event_now_ns() - before < SECONDS(5)); /* remembered, or nothing to try */
-    OK(vm_accel_choose(&config, &again, &f));
-    assert_string_equal(choice.reason, again.reason);
-    assert_false(choice.kvm);
-    vm_close(vm);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, free_place)
 
 int main(int argc, char **argv)
@@ -529,15 +401,11 @@ int main(int argc, char **argv)
         TEST(test_firmware_speaks_and_listens),
         TEST(test_enrolled_keys),
         TEST(test_boot_entries),
-        TEST(test_kvm_is_not_believed),
     };
 
     if (argc > 1)
         cmocka_set_test_filter(argv[1]); /* while working on one of them */
-    tree = getenv("BROCH_TREE");
-    if (!tree) {
-        (void)fprintf(stderr, "BROCH_TREE does not name the tools tree\n");
+    if (!fixture_tree())
         return 1;
-    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

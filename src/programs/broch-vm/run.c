@@ -20,6 +20,7 @@ struct run {
     uint8_t typed[2 * INPUT_CHUNK]; /* passed on outside of the handler, which must not step */
     size_t typed_size;
     bool ready;
+    bool late;  /* the deadline passed */
     bool leave; /* the user wants to go */
     int signal; /* ... by this signal, or 0 */
 };
@@ -124,6 +125,15 @@ static int on_signal(struct event_source *source, int signal, void *context)
     return 0;
 }
 
+static int on_deadline(struct event_source *source, void *context)
+{
+    struct run *run = context;
+
+    (void)source;
+    run->late = true;
+    return 0;
+}
+
 static int pass_input(struct run *run, struct failure *f)
 {
     int r = 0;
@@ -139,9 +149,11 @@ static int watch_user(struct run *run, struct failure *f)
 {
     static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
     struct event_source *source;
-    int r = 0;
+    uint64_t now = event_now_ns(), wait = run->request->deadline_ns;
+    uint64_t deadline = wait > EVENT_NEVER - now ? EVENT_NEVER : now + wait;
+    int r = event_add_timer(vm_loop(run->vm), deadline, on_deadline, run, &source);
 
-    if (!run->request->json && terminal_raw())
+    if (r == 0 && !run->request->json && terminal_raw())
         r = event_add_fd(vm_loop(run->vm), STDIN_FILENO, EPOLLIN, on_input, run, &source);
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(signals); i++)
         r = event_add_signal(vm_loop(run->vm), signals[i], on_signal, run, &source);
@@ -174,31 +186,24 @@ static bool is_over(const struct run *run)
 
 static int loop(struct run *run, struct failure *f)
 {
-    uint64_t now = event_now_ns(), wait = run->request->deadline_ns;
-    uint64_t deadline = wait > EVENT_NEVER - now ? EVENT_NEVER : now + wait;
-    int r = 1;
-
     for (;;) {
         const char *line;
+        int r;
 
         while (vm_next_line(run->vm, &line))
             take_line(run, line);
-        if (r == 0 || is_over(run))
-            break;
-        r = vm_step(run->vm, deadline, f);
-        if (r > 0) {
-            int passed = pass_input(run, f);
-
-            r = passed < 0 ? passed : r;
-        }
+        if (is_over(run))
+            return 0;
+        if (run->late)
+            return failure_set(f, CODE_VM_DEADLINE, -ETIMEDOUT, "%s; see '%s'",
+                               run->request->until_ready ? "no 'broch ready'" : "the time is over",
+                               vm_console_log(run->vm));
+        r = vm_step(run->vm, EVENT_NEVER, f);
+        if (r > 0)
+            r = pass_input(run, f);
         if (r < 0)
             return r;
     }
-    if (r == 0 && !is_over(run))
-        return failure_set(f, CODE_VM_DEADLINE, -ETIMEDOUT, "%s; see '%s'",
-                           run->request->until_ready ? "no 'broch ready'" : "the time is over",
-                           vm_console_log(run->vm));
-    return 0;
 }
 
 /* The verdict, after the machine was stopped. */
@@ -218,11 +223,12 @@ static int judge(struct run *run, struct failure *f)
 int run_machine(struct vm *vm, const struct run_request *request, struct failure *f)
 {
     struct run run = { .vm = vm, .request = request };
+    const struct sigaction ignore = { .sa_handler = SIG_IGN };
     struct failure ignored = FAILURE_NONE;
     bool orderly;
     int r;
 
-    (void)signal(SIGPIPE, SIG_IGN); /* the write that fails tells */
+    (void)sigaction(SIGPIPE, &ignore, NULL); /* the write that fails tells */
     if (!request->json)
         vm_set_output(vm, show, &run);
     r = vm_start(vm, f);

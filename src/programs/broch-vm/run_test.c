@@ -15,79 +15,13 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "image/manifest.h"
-#include "programs/broch-vm/generation.h"
-#include "programs/broch-vm/terminal.h"
 #include "sys/file.h"
 #include "sys/spawn.h"
-#include "vm/guest_test.h"
+#include "programs/broch-vm/fixture_test.h"
 
 enum { OUTPUT_MAX = 1 << 20 };
 
 static const char *program;
-static struct failure f;
-
-struct place {
-    char folder[64];
-    char *out;
-};
-
-static void write_in(const char *folder, const char *name, const void *bytes, size_t size)
-{
-    _cleanup_free_ char *path = text_make("%s/%s", folder, name);
-
-    assert_int_equal(file_write(path, bytes, size, 0644, &f), 0);
-}
-
-/* A generation whose kernel is our guest. */
-static void make_generation(const char *out, const char *name, const char *profile)
-{
-    _cleanup_free_ char *folder = text_make("%s/broch-%s", out, name);
-    _cleanup_free_ struct manifest *manifest = calloc(1, sizeof(*manifest));
-    _cleanup_text_ struct text text = TEXT_INIT;
-    uint8_t sector[4096] = { 0 };
-
-    (void)snprintf(manifest->name, sizeof(manifest->name), "%s", name);
-    (void)snprintf(manifest->profile, sizeof(manifest->profile), "%s", profile);
-    (void)snprintf(manifest->version, sizeof(manifest->version), "v1");
-    (void)snprintf(manifest->arch, sizeof(manifest->arch), "x86_64");
-    (void)snprintf(manifest->channel, sizeof(manifest->channel), "development");
-    (void)snprintf(manifest->kernel, sizeof(manifest->kernel), "6.0");
-    (void)snprintf(manifest->cmdline, sizeof(manifest->cmdline), "quiet");
-    manifest_format(manifest, &text);
-    assert_int_equal(file_make_folders(folder, &f), 0);
-    write_in(folder, "generation.json", text_string(&text), text.length);
-    write_in(folder, "vmlinuz", guest_start, (size_t)(guest_end - guest_start));
-    write_in(folder, "initrd", "x", 1);
-    write_in(folder, "system.erofs", sector, sizeof(sector));
-}
-
-static int make_place(void **state)
-{
-    struct place *place = calloc(1, sizeof(*place));
-
-    if (!place)
-        return -1;
-    (void)snprintf(place->folder, sizeof(place->folder), "/tmp/broch-run-test.XXXXXX");
-    if (!mkdtemp(place->folder) || !(place->out = text_make("%s/out", place->folder)) ||
-        file_make_folders(place->out, &f) < 0)
-        return -1;
-    *state = place;
-    return setenv("XDG_STATE_HOME", place->folder, 1) < 0 ||
-                   setenv("BROCH_CACHE", place->folder, 1) < 0
-               ? -1
-               : 0;
-}
-
-static int free_place(void **state)
-{
-    struct place *place = *state;
-    int r = file_remove_tree(place->folder, &f);
-
-    free(place->out);
-    free(place);
-    return r;
-}
 
 /* Runs the program on the place's generations; returns its status and what it printed. */
 static int run(const struct place *place, const char *const *more, char **ret_output)
@@ -197,7 +131,8 @@ static void test_killed(void **state)
     pid_t pid;
 
     make_generation(place->out, "v1-fake-x86_64", "fake");
-    assert_int_equal(pipe(alive), 0); /* inherited by all that is started */
+    assert_int_equal(pipe2(alive, O_CLOEXEC), 0);
+    assert_true(fcntl(alive[1], F_SETFD, 0) >= 0); /* inherited by all that is started */
     assert_int_equal(pipe2(output, O_CLOEXEC), 0);
     spawn.output_fd = output[1];
     assert_int_equal(spawn_start(&spawn, &pid, &f), 0);
@@ -220,74 +155,15 @@ static void test_killed(void **state)
     (void)close(output[1]);
 }
 
-/* --- Without a machine --- */
-
-static void test_newest_generation(void **state)
-{
-    struct place *place = *state;
-    struct generation generation = GENERATION_INIT;
-    _cleanup_free_ char *inside = NULL;
-
-    make_generation(place->out, "v2-fake-x86_64", "fake");
-    make_generation(place->out, "v3-fakery-x86_64", "fakery");
-    make_generation(place->out, "v4-not-fake-x86_64", "not-fake");
-    make_generation(place->out, "v1-fake-x86_64", "fake"); /* the newest, whatever its name */
-    assert_int_equal(generation_find(place->out, "fake", &generation, &f), 0);
-    assert_string_equal(generation.name, "v1-fake-x86_64");
-    assert_string_equal(generation.cmdline, "quiet");
-    generation_done(&generation);
-    inside = text_make("%s/broch-v2-fake-x86_64", place->out);
-    assert_int_equal(generation_find(inside, "whatever", &generation, &f), 0);
-    assert_string_equal(generation.name, "v2-fake-x86_64");
-    generation_done(&generation);
-    write_in(inside, "generation.json", "{", 1);
-    assert_true(generation_find(inside, "fake", &generation, &f) < 0);
-    assert_int_equal(f.code, CODE_MANIFEST);
-    assert_true(generation_find("/no/such/folder", "fake", &generation, &f) < 0);
-    assert_int_equal(f.code, CODE_VM_GENERATION);
-    assert_null(generation.folder);
-}
-
-static void test_terminal_key(void **state)
-{
-    static const struct {
-        const char *typed;
-        const char *sent;
-        bool leaves;
-    } cases[] = {
-        { "hello", "hello", false },     { "a\x01xb", "a", true },          { "\x01X", "", true },
-        { "\x01\x01", "\x01", false },   { "\x01q", "\x01q", false },       { "x\x01", "x", false },
-        { "\x01\x01x", "\x01x", false }, { "\x03\x04", "\x03\x04", false },
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        const uint8_t *typed = (const uint8_t *)cases[i].typed;
-        size_t length = strlen(cases[i].typed);
-
-        /* In one read, and cut at every place. */
-        for (size_t cut = 0; cut <= length; cut++) {
-            struct terminal_filter filter = { .prefix = false };
-            uint8_t sent[64];
-            size_t first, second = 0;
-            bool leaves = terminal_filter(&filter, typed, cut, sent, &first);
-
-            if (!leaves)
-                leaves = terminal_filter(&filter, typed + cut, length - cut, sent + first, &second);
-            assert_int_equal(leaves, cases[i].leaves);
-            assert_int_equal(first + second, strlen(cases[i].sent));
-            assert_memory_equal(sent, cases[i].sent, first + second);
-        }
-    }
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, free_place)
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_until_ready), TEST(test_deadline),          TEST(test_refusals),
-        TEST(test_killed),      TEST(test_newest_generation), cmocka_unit_test(test_terminal_key),
+        TEST(test_until_ready),
+        TEST(test_deadline),
+        TEST(test_refusals),
+        TEST(test_killed),
     };
 
     if (argc < 2 || !getenv("BROCH_TREE")) {

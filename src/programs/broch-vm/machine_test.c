@@ -1,0 +1,143 @@
+#include "programs/broch-vm/machine.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "programs/broch-vm/fixture_test.h"
+#include "sys/file.h"
+
+static const char *tree;
+
+static struct machine_request request(const struct place *place)
+{
+    return (struct machine_request){ .name = "fake",
+                                     .tree = tree,
+                                     .cache = place->folder,
+                                     .memory_bytes = 128 * MIB,
+                                     .emulate = true };
+}
+
+/* A generation with a disk to boot from, which is never booted here. */
+static void prepare(struct place *place, struct generation *generation)
+{
+    const struct vm_disk blank = { .path = NULL };
+    _cleanup_free_ char *folder = text_make("%s/broch-v1-fake-x86_64", place->out);
+    struct vm_disk base = blank;
+
+    make_generation(place->out, "v1-fake-x86_64", "fake");
+    assert_int_equal(generation_find(place->out, "fake", generation, &f), 0);
+    base.path = generation->system;
+    assert_int_equal(vm_disk_overlay(tree, folder, "disk.qcow2", &base, &f), 0);
+}
+
+/* The overlay lives as long as the file that it stands on, and not longer. */
+static void test_overlay(void **state)
+{
+    struct place *place = *state;
+    struct machine_request wanted = request(place);
+    struct generation generation = GENERATION_INIT;
+    struct machine machine = MACHINE_INIT, second = MACHINE_INIT;
+    struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+    bool new_disk = false;
+
+    prepare(place, &generation);
+    assert_int_equal(machine_open(&wanted, &generation, &machine, &new_disk, &f), 0);
+    assert_true(new_disk);
+    assert_true(machine_open(&wanted, &generation, &second, &new_disk, &f) < 0);
+    assert_int_equal(f.code, CODE_VM_BUSY);
+    machine_done(&machine);
+    assert_int_equal(machine_open(&wanted, &generation, &machine, &new_disk, &f), 0);
+    assert_false(new_disk);
+    machine_done(&machine);
+    assert_int_equal(utimensat(AT_FDCWD, generation.disk, times, 0), 0); /* built again */
+    assert_int_equal(machine_open(&wanted, &generation, &machine, &new_disk, &f), 0);
+    assert_true(new_disk);
+    machine_done(&machine);
+    machine_done(&machine); /* nothing left to end: fine */
+    generation_done(&generation);
+}
+
+static void test_snapshot_keeps_nothing(void **state)
+{
+    struct place *place = *state;
+    struct machine_request wanted = request(place);
+    struct generation generation = GENERATION_INIT;
+    struct machine machine = MACHINE_INIT, second = MACHINE_INIT;
+    _cleanup_free_ char *folder = NULL;
+    bool new_disk;
+
+    wanted.snapshot = true;
+    prepare(place, &generation);
+    assert_int_equal(machine_open(&wanted, &generation, &machine, &new_disk, &f), 0);
+    folder = text_make("%s", machine.folder);
+    assert_true(machine_open(&wanted, &generation, &second, &new_disk, &f) < 0);
+    assert_int_equal(f.code, CODE_VM_BUSY);
+    assert_true(file_exists(folder)); /* the refused one did not remove it */
+    machine_done(&machine);
+    assert_false(file_exists(folder));
+    generation_done(&generation);
+}
+
+static void test_refusals(void **state)
+{
+    static const char *const names[] = {
+        "",
+        ".",
+        "..",
+        "a/b",
+        "a b",
+        "a.b",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aaaaaaaaaaaaaaa"
+    };
+    struct place *place = *state;
+    struct machine_request wanted = request(place);
+    struct generation generation = GENERATION_INIT;
+    struct machine machine = MACHINE_INIT;
+    bool new_disk;
+
+    prepare(place, &generation);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        wanted.name = names[i];
+        assert_true(machine_open(&wanted, &generation, &machine, &new_disk, &f) < 0);
+        assert_int_equal(f.code, CODE_USAGE);
+    }
+    wanted.name = "fake";
+    wanted.cpus = (uint64_t)UINT32_MAX + 2; /* would be 1 as an unsigned */
+    assert_true(machine_open(&wanted, &generation, &machine, &new_disk, &f) < 0);
+    assert_int_equal(f.code, CODE_USAGE);
+    wanted.cpus = 1;
+    wanted.disk = "/no/such/disk";
+    assert_true(machine_open(&wanted, &generation, &machine, &new_disk, &f) < 0);
+    wanted.disk = NULL;
+    assert_int_equal(unlink(generation.disk), 0);
+    assert_true(machine_open(&wanted, &generation, &machine, &new_disk, &f) < 0);
+    assert_null(machine.vm);
+    generation_done(&generation);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, free_place)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_overlay),
+        TEST(test_snapshot_keeps_nothing),
+        TEST(test_refusals),
+    };
+
+    tree = getenv("BROCH_TREE");
+    if (!tree) {
+        print_error("BROCH_TREE does not name the tools tree\n");
+        return 1;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
