@@ -27,7 +27,8 @@ static void set_below(const char *variable, const char *name)
 
 int test_folder_enter(void **state)
 {
-    static const char *const unset[] = { "BROCH_MIRROR", "BROCH_SNAPSHOT", "BROCH_SOURCE" };
+    static const char *const unset[] = { "BROCH_MIRROR", "BROCH_SNAPSHOT", "BROCH_SOURCE",
+                                         "http_proxy",   "all_proxy",      "ALL_PROXY" };
 
     (void)state;
     (void)snprintf(folder, sizeof(folder), "/tmp/broch-image-test.XXXXXX");

@@ -1,0 +1,21 @@
+/* For tests: a small web server on 127.0.0.1 that ends with the test program. Each connection gets
+ * one answer, chosen by the path of the request. */
+#pragma once
+
+#include <stddef.h>
+
+struct test_answer {
+    const char *path;   /* "/a/file" */
+    const char *status; /* "200 OK" */
+    const char *header; /* further lines, each with CR LF, or "" */
+    const char *body;
+    size_t cut; /* the connection ends after so many bytes of the body; 0: never */
+};
+
+/* Starts it; `answers` (ended by one without path) must stay. A path that is not in the list is
+ * answered with 404. The returned address has no slash at the end and is valid until the next
+ * start. A failure ends the test. */
+const char *test_server_start(const struct test_answer *answers);
+
+/* Ends it and returns how many requests it got. */
+unsigned test_server_stop(void);
