@@ -70,7 +70,7 @@ kernel: host
 rootfs: host
 	@$(BROCH) build $(PROFILE) --until rootfs
 initramfs: host
-	@$(BROCH) build $(PROFILE) --until initramfs
+	@$(BROCH) build $(PROFILE) --until initrd
 image: host
 	@$(BROCH) build $(PROFILE) --until system
 sign: host

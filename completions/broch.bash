@@ -3,7 +3,7 @@
 _broch()
 {
     local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} choices=
-    local verbs="status reboot poweroff build run lock keys inspect errors schema help version"
+    local verbs="status reboot poweroff build run lock keys tools errors schema help version"
 
     if ((COMP_CWORD == 1)); then
         choices="$verbs --help --version"
@@ -13,7 +13,7 @@ _broch()
         reboot | poweroff) choices="--force --help" ;;
         help) choices=$verbs ;;
         version) choices="--help" ;;
-        keys) choices="init --help" ;;
+        keys) choices="init check --help" ;;
         errors) choices="--markdown --help" ;;
         *) choices="--help" ;;
         esac

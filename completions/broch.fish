@@ -1,6 +1,6 @@
 # Completion of broch for fish. The verbs are those of `broch help`.
 
-set -l verbs status reboot poweroff build run lock keys inspect errors schema help version
+set -l verbs status reboot poweroff build run lock keys tools errors schema help version
 
 complete -c broch -n "not __fish_seen_subcommand_from $verbs" -f
 complete -c broch -n __fish_use_subcommand -a status -d "what runs here, and how it was started"
@@ -10,7 +10,7 @@ complete -c broch -n __fish_use_subcommand -a build -d "forge a profile into a s
 complete -c broch -n __fish_use_subcommand -a run -d "boot a generation in a virtual machine"
 complete -c broch -n __fish_use_subcommand -a lock -d "renew the list of exact packages"
 complete -c broch -n __fish_use_subcommand -a keys -d "make the signing keys"
-complete -c broch -n __fish_use_subcommand -a inspect -d "show and check what a generation holds"
+complete -c broch -n __fish_use_subcommand -a tools -d "make the tools tree and print its path"
 complete -c broch -n __fish_use_subcommand -a errors -d "list all error codes"
 complete -c broch -n __fish_use_subcommand -a schema -d "print the schema of a file format"
 complete -c broch -n __fish_use_subcommand -a help -d "this page, or the help of a verb"

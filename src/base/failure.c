@@ -31,8 +31,8 @@ void failure_prefix(struct failure *f, const char *format, ...)
     (void)snprintf(f->text + length, sizeof(f->text) - length, ": %s", former);
 }
 
-/* These mark a verdict of ours; the kernel's words for them ("Numerical result out of range", "Stale
- * file handle") would only mislead. */
+/* These mark a verdict of ours; the kernel's words for them ("Numerical result out of range",
+ * "Stale file handle") would only mislead. */
 static bool is_verdict(int cause)
 {
     return cause == -EBADMSG || cause == -EKEYREJECTED || cause == -EINVAL || cause == -ERANGE ||

@@ -20,8 +20,8 @@ static const struct {
     const char *name;
     int (*run)(struct build *build, struct failure *f);
 } order[] = {
-    { "programs", build_programs }, { "kernel", build_kernel },    { "rootfs", build_rootfs },
-    { "system", build_system },     { "initramfs", build_initrd }, { "uki", build_uki },
+    { "programs", build_programs }, { "kernel", build_kernel }, { "rootfs", build_rootfs },
+    { "system", build_system },     { "initrd", build_initrd }, { "uki", build_uki },
     { "disk", build_disk },
 };
 

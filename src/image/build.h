@@ -52,7 +52,7 @@ struct build {
 MUST_USE int build_run(const struct build_request *request, struct progress *progress,
                        char **ret_folder, struct failure *f);
 
-/* Runs the steps up to one of rootfs, kernel, initramfs and leaves the result in the cache; prints
+/* Runs the steps up to one of the names in progress and leaves the result in the cache; prints
  * nothing. *ret_folder is the step's folder. CODE_USAGE for another name. */
 MUST_USE int build_until(const struct build_request *request, const char *step,
                          struct progress *progress, char **ret_folder, struct failure *f);

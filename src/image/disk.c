@@ -2,8 +2,8 @@
  *
  *     GPT   slot A (FAT32, EFI system)   slot B (FAT32, EFI system)   persist (Linux generic data)
  *
- * Identifiers follow from the inputs, so that the image is reproducible; the first boot gives a
- * disk identifiers of its own. Outputs: disk.raw (sparse), disk.qcow2. */
+ * Identifiers follow from the inputs, so that the image is reproducible: all
+ * disks made from one image share them. Outputs: disk.raw (sparse), disk.qcow2. */
 #include "image/build.h"
 
 #include <errno.h>

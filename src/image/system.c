@@ -42,6 +42,29 @@ static struct digest seed_for(const struct digest *content, const char *purpose)
     return digest_two(content->bytes, sizeof(content->bytes), purpose, strlen(purpose));
 }
 
+/* The services that run, in the order in which the profile enables them (src/node/order.h is the
+ * machine's side). One that is not in the overlay is refused here, not at boot. */
+static int add_services(const struct build *build, struct compose *compose, struct failure *f)
+{
+    const struct schema_list *enable = &build->profile.services.enable;
+    _cleanup_text_ struct text order = TEXT_INIT;
+
+    for (size_t i = 0; i < enable->count; i++) {
+        _cleanup_free_ char *script = text_make("%s/overlay/usr/lib/broch/s6/%s/run",
+                                                build->profile.folder, enable->items[i]);
+
+        if (!script || !file_exists(script))
+            return failure_set(f, CODE_SCHEMA, -EINVAL,
+                               "profile '%s' enables the service '%s', but there is no '%s'",
+                               build->profile.name, enable->items[i], script ? script : "");
+        text_addf(&order, "%s\n", enable->items[i]);
+    }
+    if (text_status(&order) < 0)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    return compose_add_file(compose, "usr/lib/broch/s6/order", text_string(&order), order.length,
+                            f);
+}
+
 static int add_layers(const struct build *build, struct compose *compose, struct failure *f)
 {
     _cleanup_free_ char *modules = step_path(&build->kernel, "tree");
@@ -56,6 +79,8 @@ static int add_layers(const struct build *build, struct compose *compose, struct
         r = compose_add_folder(compose, programs, "", f);
     if (r == 0)
         r = compose_add_folder(compose, overlay, "", f);
+    if (r == 0)
+        r = add_services(build, compose, f);
     if (r == 0)
         r = compose_add_file(compose, "usr/lib/os-release", build->os_release,
                              strlen(build->os_release), f);
@@ -191,6 +216,8 @@ int build_system(struct build *build, struct failure *f)
     if (r < 0)
         return r;
     step_input_digest(&build->system, "overlay", &digest);
+    for (size_t i = 0; i < build->profile.services.enable.count; i++)
+        step_input_text(&build->system, "service", build->profile.services.enable.items[i]);
     step_input_text(&build->system, "os-release", build->os_release);
     step_input_number(&build->system, "date", build->supply.lock.date);
     return step_do(&build->system, &build->shared, run, build, f);

@@ -11,6 +11,8 @@
 
 int attempts_clear(const char *folder, struct failure *f)
 {
+    /* The reason was shown by stage 1 and stands in its facts; kept, it would be shown for ever. */
+    static const char *const names[] = { EFIVARS_ATTEMPTS, EFIVARS_REASON };
     _cleanup_close_ int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct statfs filesystem;
     int r;
@@ -21,9 +23,10 @@ int attempts_clear(const char *folder, struct failure *f)
         return failure_set(f, CODE_ATTEMPTS, -errno, "cannot open '%s'", folder);
     if (filesystem.f_type != EFIVARFS_MAGIC)
         return failure_set(f, CODE_ATTEMPTS, -ENODEV, "efivarfs is not mounted on '%s'", folder);
-    r = efivars_remove(fd, EFIVARS_ATTEMPTS);
-    if (r < 0)
-        return failure_set(f, CODE_ATTEMPTS, r, "cannot remove the variable '%s'",
-                           EFIVARS_ATTEMPTS);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        r = efivars_remove(fd, names[i]);
+        if (r < 0)
+            return failure_set(f, CODE_ATTEMPTS, r, "cannot remove the variable '%s'", names[i]);
+    }
     return 0;
 }

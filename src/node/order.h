@@ -1,6 +1,6 @@
 /* The list of services in the order in which they start: /usr/lib/broch/s6/order, one name per
  * line, empty lines and lines that begin with '#' left out. A service runs because it is listed;
- * it stops in reverse. The orchestrator will write this list from the manifests' dependencies. */
+ * it stops in reverse. The factory writes this list from the profile's services. */
 #pragma once
 
 #include <stddef.h>

@@ -3,7 +3,8 @@
  *
  *     in_tree TREE [--ro SOURCE=TARGET | --rw SOURCE=TARGET]... -- PROGRAM [ARGUMENT]...
  *
- * The working folder is /run/work when that is a target, else "/". Ends with the program's status. */
+ * The working folder is /run/work when that is a target, else "/". Ends with the program's status.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "sys/file.h"
-#include "vm/fixture.h"
+#include "fixture.h"
 
 static const char *fact(json_object *facts, const char *key)
 {

@@ -1,4 +1,4 @@
-#include "vm/fixture.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>

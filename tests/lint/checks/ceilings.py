@@ -7,13 +7,15 @@ from tree import Finding
 
 RATCHET = "tests/lint/ratchet.json"
 FILE_LINES, FUNCTION_LINES, LINE_LENGTH, PARAMETERS = 1000, 70, 100, 6
+PYTHON_LINE_LENGTH = 120  # no formatter breaks its lines, and a table of cases reads better whole
 SUFFIXES = (".c", ".h", ".def", ".py", ".sh")
 
 
 def measures(source):
     """(kind, key, line, value, ceiling) of everything that has a ceiling."""
     yield "file", source.path, 1, source.line_count, FILE_LINES
-    long = [i for i, line in enumerate(source.lines, 1) if len(line) > LINE_LENGTH]
+    limit = PYTHON_LINE_LENGTH if source.path.endswith(".py") else LINE_LENGTH
+    long = [i for i, line in enumerate(source.lines, 1) if len(line) > limit]
     yield "line", source.path, long[0] if long else 1, len(long), 0
     if not source.path.endswith((".c", ".h")):
         return
@@ -28,7 +30,7 @@ WORDS = {
     "file": "{path} has {value} lines, at most {limit}",
     "function": "{name}() has {value} lines, at most {limit}",
     "parameters": "{name}() has {value} parameters, at most {limit}",
-    "line": "{value} lines are longer than " + str(LINE_LENGTH) + ", at most {limit}",
+    "line": "{value} lines are longer than 100 (Python: 120), at most {limit}",
 }
 
 
