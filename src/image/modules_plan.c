@@ -187,9 +187,11 @@ static int add_request(struct plan *plan, const struct plan_request *request, co
         else if (!is_builtin(builtin, request->modules[i]))
             r = refuse(f, request->modules[i]);
     }
+    if (r == 0)
+        r = text_status(&names); /* a name less would be a machine that does not boot */
     if (r == 0 && request->word && names.length > 0)
         text_addf(&plan->text, "alias %s%s\n", request->word, text_string(&names));
-    else
+    else if (r == 0)
         text_add(&plan->text, text_string(&names));
     text_done(&names);
     return r;
@@ -226,6 +228,8 @@ static int add_driver(struct plan *plan, const char *driver, const char *dep, co
     if (!find_dependency(dep, driver, &d))
         return is_builtin(builtin, driver) ? 0 : refuse(f, driver);
     r = take_module(plan, &d, " ", "", &names);
+    if (r == 0)
+        r = text_status(&names);
     while (r == 0 && cursor_line(&cursor, &line, &length)) {
         if (alias_of(line, length, driver, &pattern, &pattern_length))
             text_addf(&plan->text, "alias %.*s%s\n", (int)pattern_length, pattern,
