@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 
+_Static_assert(3 + 2 * VM_DISKS_MAX <= SANDBOX_BINDS_MAX, "every file of a machine has a bind");
+
 #define FIRMWARE_CODE "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
 
 void vm_command_done(struct vm_command *command)
@@ -70,13 +72,12 @@ static void addf(struct vm_command *c, const char *option, const char *format, .
 
 static void add_bind(struct vm_command *c, const char *source, const char *target, bool read_only)
 {
-    for (size_t i = 0; i < SANDBOX_BINDS_MAX; i++) {
-        if (!c->sandbox.binds[i].source) {
-            c->sandbox.binds[i] = (struct sandbox_bind){ source, target, read_only };
-            return;
-        }
-    }
-    CHECK(!"more binds than a machine can have");
+    size_t count = 0;
+
+    while (count < SANDBOX_BINDS_MAX && c->sandbox.binds[count].source)
+        count++;
+    CHECK(count < SANDBOX_BINDS_MAX); /* a folder, kernel, initrd and two for each disk */
+    c->sandbox.binds[count] = (struct sandbox_bind){ source, target, read_only };
 }
 
 static int finish(struct vm_command *c)

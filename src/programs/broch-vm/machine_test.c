@@ -88,16 +88,9 @@ static void test_snapshot_keeps_nothing(void **state)
 
 static void test_refusals(void **state)
 {
-    static const char *const names[] = {
-        "",
-        ".",
-        "..",
-        "a/b",
-        "a b",
-        "a.b",
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-        "aaaaaaaaaaaaaaa"
-    };
+    static const char longest[] = "0123456789012345678901234567890123456789012345678901234567890123"
+                                  "4";
+    static const char *const names[] = { "", ".", "..", "a/b", "a b", "a.b", longest };
     struct place *place = *state;
     struct machine_request wanted = request(place);
     struct generation generation = GENERATION_INIT;
