@@ -49,11 +49,12 @@ def boot(build, tree, generation, folder):
     first, second = lines
     spread = abs(first["ready"] - second["ready"]) / first["ready"] * 100
     what = "direct, q35, one processor, virtual time (icount)"
-    show("kernel start to broch ready", f"{first['ready'] / 1e3:.0f} ms", "", f"{what}; two runs differ by {spread:.2f} %")
-    show("kernel start to stage 1", f"{first['pseudo'] / 1e3:.0f} ms", "", "the kernel's own share, first step included")
-    show("stage 1", f"{(first['switch'] - first['pseudo']) / 1e3:.0f} ms", "limit 250, aim 100 ms",
+    ready, pseudo, switch = first["ready"] / 1e3, first["pseudo"] / 1e3, first["switch"] / 1e3
+    show("kernel start to broch ready", f"{ready:.0f} ms", "", f"{what}; two runs differ by {spread:.2f} %")
+    show("kernel start to stage 1", f"{pseudo:.0f} ms", "", "the kernel's own share, first step included")
+    show("stage 1", f"{switch - pseudo:.0f} ms", "limit 250, aim 100 ms",
          "from its first step's end to the hand-over")
-    show("user space to broch ready", f"{(first['ready'] - first['switch']) / 1e3:.0f} ms", "", "broch-init, s6, services")
+    show("user space to broch ready", f"{ready - switch:.0f} ms", "", "broch-init, s6, services")
 
 
 def builds(broch, folder):
@@ -62,7 +63,7 @@ def builds(broch, folder):
     source = os.path.join(folder, "source")
     run(["git", "clone", "--quiet", ROOT, source])
     with open(os.path.join(source, "src/programs/broch-ready/main.c"), "a", encoding="utf-8") as file:
-        file.write("\n/* changed */\nint broch_bench_changed(void);\nint broch_bench_changed(void)\n{\n    return 1;\n}\n")
+        file.write("\nint broch_bench_changed(void);\nint broch_bench_changed(void)\n{\n    return 1;\n}\n")
     machine = ["--machine", "bench", "--snapshot", "--until-ready", "--emulate"]
     started = time.monotonic()
     run([broch, "build", "node", "--quiet", "--source", source])
@@ -87,7 +88,8 @@ def clone(folder, cold):
     run([broch, "run", "node", "--machine", "bench", "--snapshot", "--until-ready", "--emulate"], cwd=source, env=env)
     show(f"git clone to ready, {'cold' if cold else 'warm'}", f"{time.monotonic() - started:.0f} s",
          "aim 6 min" if cold else "aim 40 s",
-         "empty cache, packages fetched; host packages installed" if cold else "cache of packages and steps; C compiled")
+         "empty cache, packages fetched; host packages are there" if cold else
+         "packages and steps in the cache; C compiled")
 
 
 def main():

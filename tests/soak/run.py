@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""What takes longer than a test may. `make soak` calls it; ARGS passes options.
+
+Boots the generation again and again (direct, and under Secure Boot with a TPM), builds profile `node`
+from varied surroundings and compares the bytes, and runs every fuzzer. Prints one line per part and a
+summary that docs/soak.md keeps. The first failure of a part ends that part.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def quiet(command, env=None):
+    done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        print(done.stdout[-4000:])
+    return done.returncode == 0
+
+
+def repeat(name, count, command, env=None):
+    """Runs a command `count` times; returns how often it succeeded."""
+    started, good = time.monotonic(), 0
+    for _ in range(count):
+        if not quiet(command, env):
+            break
+        good += 1
+    print(f"{name}: {good} of {count} in {time.monotonic() - started:.0f} s", flush=True)
+    return good == count
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--boots", type=int, default=50, help="boots of each kind")
+    parser.add_argument("--builds", type=int, default=10, help="builds from varied surroundings")
+    parser.add_argument("--fuzz", type=int, default=300, help="seconds for each fuzzer")
+    arguments = parser.parse_args()
+    broch = os.path.join(ROOT, arguments.build, "src/programs/broch")
+    machine = [broch, "run", "node", "--machine", "soak", "--snapshot", "--until-ready"]
+    if not quiet([broch, "build", "node"]):
+        return 1
+    parts = [
+        repeat("direct boots", arguments.boots, machine + ["--direct"]),
+        repeat("boots under Secure Boot", arguments.boots, machine),
+        repeat("builds with equal bytes", arguments.builds,
+               ["meson", "test", "-C", arguments.build, "--no-rebuild", "--timeout-multiplier", "4",
+                "factory-bytes"]),
+        repeat("fuzzers", 1, ["tests/fuzz/run", str(arguments.fuzz)]),
+    ]
+    print(f"{sum(parts)} passed, {len(parts) - sum(parts)} failed, 0 skipped")
+    return 0 if all(parts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
