@@ -102,7 +102,6 @@ static void test_offline(void **state)
 static void test_gone(void **state)
 {
     _cleanup_lock_ struct lock lock = LOCK_INIT;
-    _cleanup_free_ char *path = NULL;
     struct failure f = FAILURE_NONE;
 
     (void)state;

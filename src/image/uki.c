@@ -102,13 +102,16 @@ static int measure(struct uki *uki, const char *name, struct failure *f)
     if (!document || !json_object_is_type(document, json_type_object))
         r = -EBADMSG;
     if (r == 0) {
-        json_object_object_foreach(document, section, value)
-        {
+        struct json_object_iterator at = json_object_iter_begin(document);
+        const struct json_object_iterator end = json_object_iter_end(document);
+
+        for (; r == 0 && !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
             /* One section less in the account would be another PCR than the machine's. */
-            if (r == 0 && count >= PCR_SECTIONS_MAX)
+            if (count >= PCR_SECTIONS_MAX)
                 r = -ERANGE;
-            if (r == 0)
-                r = add_section(section, value, &sections[count++]);
+            else
+                r = add_section(json_object_iter_peek_name(&at), json_object_iter_peek_value(&at),
+                                &sections[count++]);
         }
     }
     if (r == 0 && !has_all(sections, count))

@@ -67,7 +67,7 @@ static void check_facts(struct place *place)
 {
     static const struct digest zero = { .bytes = { 0 } };
     json_object *facts = read_json(place, "cat /run/broch/boot.json");
-    json_object *pcr, *cap;
+    json_object *pcr = NULL, *cap = NULL;
     char digits[DIGEST_TEXT_SIZE];
 
     assert_string_equal(fact(facts, "secureboot"), "on");

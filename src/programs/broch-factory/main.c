@@ -23,7 +23,7 @@
 #include "image/supply.h"
 #include "sys/file.h"
 
-enum { NO_FD = UINT32_MAX };
+#define NO_FD UINT64_MAX /* --progress-fd was not given */
 
 /* Result of a verb that is not a failure: an exit code, or negative with *f set. */
 typedef int (*verb_run)(int argc, char **argv, struct failure *f);
