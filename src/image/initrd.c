@@ -26,6 +26,14 @@ enum { TEXT_FILE_MAX = 8 << 20, LDD_OUTPUT_MAX = 1 << 16, SMALL_FILE_MAX = 4096 
     "console=tty0 console=ttyS0,115200 loglevel=5 printk.devkmsg=on cryptomgr.notests=1 panic=5 "  \
     "oops=panic"
 
+#define PACKED_ENDING ".xz"
+
+/* Names in an archive have no slash in front. */
+static const char *in_archive(const char *path)
+{
+    return path + 1;
+}
+
 static int read_text(const struct step *step, const char *name, size_t limit, char **ret,
                      struct failure *f)
 {
@@ -126,6 +134,13 @@ static int make_plan(const struct build *build, const char *release, struct plan
     return r;
 }
 
+static bool is_packed(const char *name)
+{
+    size_t length = strlen(name), ending = strlen(PACKED_ENDING);
+
+    return length > ending && strcmp(name + length - ending, PACKED_ENDING) == 0;
+}
+
 /* Unpacks the planned modules (the signature inside stays valid, and zstd packs them better than
  * they were packed) and adds them. */
 static int add_modules(const struct build *build, const struct plan *plan, const char *release,
@@ -142,14 +157,13 @@ static int add_modules(const struct build *build, const struct plan *plan, const
         _cleanup_free_ char *from = text_make("%s/tree/usr/lib/modules/%s/%s", build->kernel.folder,
                                               release, plan->files[i]);
         _cleanup_free_ char *to = text_make("%s/%s", folder, base);
-        size_t length = strlen(base);
 
         names[i] = strdup(base);
         if (!from || !to || !names[i])
             r = failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
         else
             r = file_copy(from, to, 0644, f);
-        if (r == 0 && length > 3 && strcmp(base + length - 3, ".xz") == 0) {
+        if (r == 0 && is_packed(base)) {
             arguments_add(&unpack, names[i]);
             packed = true;
         }
@@ -162,9 +176,10 @@ static int add_modules(const struct build *build, const struct plan *plan, const
         if (r == 0) {
             _cleanup_free_ char *source = NULL, *target = NULL;
 
-            strstr(names[i], ".ko")[3] = '\0';
+            if (is_packed(names[i]))
+                names[i][strlen(names[i]) - strlen(PACKED_ENDING)] = '\0';
             source = text_make("%s/%s", folder, names[i]);
-            target = text_make("%s/%s", INITRD_MODULE_FOLDER + 1, names[i]);
+            target = text_make("%s/%s", in_archive(INITRD_MODULE_FOLDER), names[i]);
             r = source && target ? cpio_add_file(cpio, target, source, false, f)
                                  : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
         }
@@ -181,8 +196,8 @@ static int add_knowledge(const struct build *build, const char *cmdline, struct 
 
     if (!superblock)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
-    r = cpio_add_bytes(cpio, INITRD_CMDLINE + 1, cmdline, strlen(cmdline), f);
-    return r < 0 ? r : cpio_add_file(cpio, INITRD_SUPERBLOCK + 1, superblock, false, f);
+    r = cpio_add_bytes(cpio, in_archive(INITRD_CMDLINE), cmdline, strlen(cmdline), f);
+    return r < 0 ? r : cpio_add_file(cpio, in_archive(INITRD_SUPERBLOCK), superblock, false, f);
 }
 
 static int pack(const struct build *build, const char *folder, struct failure *f)
@@ -210,7 +225,7 @@ static int fill(const struct build *build, const char *folder, const char *work,
     if (r == 0)
         r = make_plan(build, release, &plan, f);
     if (r == 0)
-        r = cpio_add_bytes(cpio, INITRD_MODULES + 1, plan.text.data, plan.text.length, f);
+        r = cpio_add_bytes(cpio, in_archive(INITRD_MODULES), plan.text.data, plan.text.length, f);
     if (r == 0)
         r = add_modules(build, &plan, release, work, cpio, f);
     if (r == 0)

@@ -73,73 +73,73 @@ static char *change(const char *from, const char *to)
     return text_make("%.*s%s%s", (int)(at - valid), valid, to, at + strlen(from));
 }
 
+static const struct {
+    const char *from, *to, *message; /* NULL: fine */
+} changes[] = {
+    { "\"unlocked\": false", "\"unlocked\": true", NULL },
+    { "\"size\": 0", "\"size\": 9223372036854775806", NULL },
+    { "generation", "lock", "\"broch\" is not" },
+    { "\"generation\"", "1", "\"broch\" is not" },
+    { "  \"broch\": \"generation\",\n", "", "\"broch\" is not" },
+    { "\"schema\": 1", "\"schema\": 2", "\"schema\" is not a version" },
+    { "\"schema\": 1", "\"schema\": \"1\"", "\"schema\" is not a version" },
+    { "  \"schema\": 1,\n", "", "\"schema\" is not a version" },
+    { "\"epoch\": 1", "\"epoch\": -1", "\"epoch\" has a wrong" },
+    { "\"epoch\": 1", "\"epoch\": 1.0", "\"epoch\" has a wrong" },
+    { "\"epoch\": 1", "\"epoch\": \"1\"", "\"epoch\" has a wrong" },
+    { "\"epoch\": 1", "\"epoch\": null", "\"epoch\" has a wrong" },
+    { "\"epoch\": 1", "\"epoch\": 9223372036854775807", "\"epoch\" has a wrong" },
+    { "\"epoch\": 1", "\"epoch\": 9223372036854775808", "\"epoch\" has a wrong" },
+    { "\"epoch\": 1", "\"epoch\": 99999999999999999999999", "\"epoch\" has a wrong" },
+    { "\"epoch\": 1", "\"epoch\": 01", "g.json:" },
+    { "\"epoch\": 1", "\"epoch\": 1e0", "g.json:" },
+    { "false", "0", "\"unlocked\" has a wrong" },
+    { "false", "\"false\"", "\"unlocked\" has a wrong" },
+    { "false", "False", "g.json:" },
+    { "\"node\"", "\"\"", "\"profile\" has a wrong" },
+    { "\"node\"", "\"no\\u0000de\"", "\"profile\" has a wrong" },
+    { "\"node\"", "[\"node\"]", "\"profile\" has a wrong" },
+    { "\"node\"", "\"n\\u006fde\"", "one form" },
+    { "\"verity\": \"a", "\"verity\": \"A", "\"verity\" has a wrong" },
+    { "\"verity\": \"a", "\"verity\": \"g", "\"verity\" has a wrong" },
+    { "\"verity\": \"a", "\"verity\": \"", "\"verity\" has a wrong" },
+    { "\"profile\"", "\"Profile\"", "\"profile\" is missing" },
+    { "  \"epoch\"", "  \"more\": 1,\n  \"epoch\"", "unknown key" },
+    { "  \"epoch\": 1,\n", "  \"epoch\": 1,\n  \"epoch\": 1,\n", "one form" },
+    { "  \"epoch\": 1,\n", "  \"epoch\": 9,\n  \"epoch\": 1,\n", "one form" },
+    { "  \"epoch\"", " \"epoch\"", "one form" },
+    { "[\n", "{\n", "g.json:" },
+    { "\"files\"", "\"file\"", "\"files\" is missing" },
+    { "\"linux.efi\"", "\"initrd\"", "names a file twice" },
+    { "\"linux.efi\"", "\".linux\"", "has an entry" },
+    { "\"linux.efi\"", "\"a/b\"", "has an entry" },
+    { "\"linux.efi\"", "\"\"", "has an entry" },
+    { "\"linux.efi\"", "1", "has an entry" },
+    { "\"size\": 17", "\"size\": -17", "has an entry" },
+    { "\"size\": 17", "\"size\": \"17\"", "has an entry" },
+    { "\"size\": 17, ", "", "has an entry" },
+    { "\"size\": 17", "\"size\": 17, \"mode\": 1", "has an entry" },
+    { "\"size\": 17", "\"length\": 17", "has an entry" },
+    { "]\n}\n", "]\n}\n\n", "g.json:" },
+    { "]\n}\n", "]\n} x", "g.json:" },
+    { "]\n}\n", "]\n}{}", "g.json:" },
+    { "]\n}\n", "]\n}", "one form" },
+    { "]\n}\n", "] /* x */\n}\n", "g.json:" },
+    { "{\n", "\357\273\277{\n", "g.json:" },
+    { "{\n", "[{\n", "g.json:" },
+};
+
 static void test_changes(void **state)
 {
-    static const struct {
-        const char *from, *to, *message; /* NULL: fine */
-    } cases[] = {
-        { "\"unlocked\": false", "\"unlocked\": true", NULL },
-        { "\"size\": 0", "\"size\": 9223372036854775806", NULL },
-        { "generation", "lock", "\"broch\" is not" },
-        { "\"generation\"", "1", "\"broch\" is not" },
-        { "  \"broch\": \"generation\",\n", "", "\"broch\" is not" },
-        { "\"schema\": 1", "\"schema\": 2", "\"schema\" is not a version" },
-        { "\"schema\": 1", "\"schema\": \"1\"", "\"schema\" is not a version" },
-        { "  \"schema\": 1,\n", "", "\"schema\" is not a version" },
-        { "\"epoch\": 1", "\"epoch\": -1", "\"epoch\" has a wrong" },
-        { "\"epoch\": 1", "\"epoch\": 1.0", "\"epoch\" has a wrong" },
-        { "\"epoch\": 1", "\"epoch\": \"1\"", "\"epoch\" has a wrong" },
-        { "\"epoch\": 1", "\"epoch\": null", "\"epoch\" has a wrong" },
-        { "\"epoch\": 1", "\"epoch\": 9223372036854775807", "\"epoch\" has a wrong" },
-        { "\"epoch\": 1", "\"epoch\": 9223372036854775808", "\"epoch\" has a wrong" },
-        { "\"epoch\": 1", "\"epoch\": 99999999999999999999999", "\"epoch\" has a wrong" },
-        { "\"epoch\": 1", "\"epoch\": 01", "g.json:" },
-        { "\"epoch\": 1", "\"epoch\": 1e0", "g.json:" },
-        { "false", "0", "\"unlocked\" has a wrong" },
-        { "false", "\"false\"", "\"unlocked\" has a wrong" },
-        { "false", "False", "g.json:" },
-        { "\"node\"", "\"\"", "\"profile\" has a wrong" },
-        { "\"node\"", "\"no\\u0000de\"", "\"profile\" has a wrong" },
-        { "\"node\"", "[\"node\"]", "\"profile\" has a wrong" },
-        { "\"node\"", "\"n\\u006fde\"", "one form" },
-        { "\"verity\": \"a", "\"verity\": \"A", "\"verity\" has a wrong" },
-        { "\"verity\": \"a", "\"verity\": \"g", "\"verity\" has a wrong" },
-        { "\"verity\": \"a", "\"verity\": \"", "\"verity\" has a wrong" },
-        { "\"profile\"", "\"Profile\"", "\"profile\" is missing" },
-        { "  \"epoch\"", "  \"more\": 1,\n  \"epoch\"", "unknown key" },
-        { "  \"epoch\": 1,\n", "  \"epoch\": 1,\n  \"epoch\": 1,\n", "one form" },
-        { "  \"epoch\": 1,\n", "  \"epoch\": 9,\n  \"epoch\": 1,\n", "one form" },
-        { "  \"epoch\"", " \"epoch\"", "one form" },
-        { "[\n", "{\n", "g.json:" },
-        { "\"files\"", "\"file\"", "\"files\" is missing" },
-        { "\"linux.efi\"", "\"initrd\"", "names a file twice" },
-        { "\"linux.efi\"", "\".linux\"", "has an entry" },
-        { "\"linux.efi\"", "\"a/b\"", "has an entry" },
-        { "\"linux.efi\"", "\"\"", "has an entry" },
-        { "\"linux.efi\"", "1", "has an entry" },
-        { "\"size\": 17", "\"size\": -17", "has an entry" },
-        { "\"size\": 17", "\"size\": \"17\"", "has an entry" },
-        { "\"size\": 17, ", "", "has an entry" },
-        { "\"size\": 17", "\"size\": 17, \"mode\": 1", "has an entry" },
-        { "\"size\": 17", "\"length\": 17", "has an entry" },
-        { "]\n}\n", "]\n}\n\n", "g.json:" },
-        { "]\n}\n", "]\n} x", "g.json:" },
-        { "]\n}\n", "]\n}{}", "g.json:" },
-        { "]\n}\n", "]\n}", "one form" },
-        { "]\n}\n", "] /* x */\n}\n", "g.json:" },
-        { "{\n", "\357\273\277{\n", "g.json:" },
-        { "{\n", "[{\n", "g.json:" },
-    };
-
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        _cleanup_free_ char *text = change(cases[i].from, cases[i].to);
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        _cleanup_free_ char *text = change(changes[i].from, changes[i].to);
         struct failure f = FAILURE_NONE;
         struct manifest m = { .epoch = 77 };
         int r = parse(text, strlen(text), &m, &f);
 
-        if (cases[i].message) {
-            if (r != -EBADMSG || f.code != CODE_MANIFEST || !strstr(f.text, cases[i].message))
+        if (changes[i].message) {
+            if (r != -EBADMSG || f.code != CODE_MANIFEST || !strstr(f.text, changes[i].message))
                 fail_msg("case %zu: %d '%s'", i, r, f.text);
             assert_int_equal(m.epoch, 77); /* untouched */
         } else {

@@ -101,16 +101,22 @@ static bool is_builtin(const char *builtin, const char *name)
     return false;
 }
 
-/* The name under /modules: the file's base name without what follows ".ko". */
+/* The name under /modules: the file's base name as it is when unpacked. -EINVAL for a packing that
+ * nobody unpacks: stage 1 would find a module that the kernel refuses. */
 static int target_name(const char *file, size_t length, char ret[static NAME_MAX_])
 {
     const char *base = base_name(file, &length);
-    const char *ending = memmem(base, length, ".ko", 3);
 
-    if (!ending || (size_t)(ending + 3 - base) >= NAME_MAX_)
+    if (base == file)
+        return -EINVAL;
+    if (length > 3 && memcmp(base + length - 3, ".xz", 3) == 0)
+        length -= 3;
+    if (length <= 3 || memcmp(base + length - 3, ".ko", 3) != 0)
+        return -EINVAL;
+    if (length >= NAME_MAX_)
         return -ERANGE;
-    memcpy(ret, base, (size_t)(ending + 3 - base));
-    ret[ending + 3 - base] = '\0';
+    memcpy(ret, base, length);
+    ret[length] = '\0';
     return 0;
 }
 
@@ -251,6 +257,8 @@ int plan_make(const struct plan_wish *wish, const char *dep, const char *alias, 
         r = add_driver(&plan, wish->drivers[i], dep, alias, builtin, f);
     if (r == 0)
         r = text_status(&plan.text);
+    if (r == -EINVAL)
+        r = failure_set(f, CODE_STEP_FAILED, r, "a module's file is neither .ko nor .ko.xz");
     if (r == -ENOMEM || r == -ERANGE)
         r = failure_set(f, CODE_STEP_FAILED, r, "the plan of the initrd's modules is too large");
     if (r < 0) {

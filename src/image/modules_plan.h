@@ -40,6 +40,6 @@ void plan_done(struct plan *plan);
 
 /* `dep`, `alias` and `builtin` are the contents of modules.dep, modules.alias and modules.builtin.
  * A wished module that is built in needs nothing; one that does not exist is CODE_STEP_FAILED by
- * name. */
+ * name, as is one that is packed otherwise than by xz. */
 MUST_USE int plan_make(const struct plan_wish *wish, const char *dep, const char *alias,
                        const char *builtin, struct plan *ret, struct failure *f);

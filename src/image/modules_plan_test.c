@@ -132,7 +132,10 @@ static void test_limits(void **state)
         text_add(&name, "x");
     text_add(&name, ".ko\n");
     refuse(&wish, text_string(&name), "too large");
-    refuse(&wish, "k/m.ko: nonsense\n", "too large");
+    refuse(&wish, "k/m.ko: nonsense\n", "neither .ko nor .ko.xz");
+    refuse(&wish, "k/m.ko.zst:\n", "neither .ko nor .ko.xz");
+    refuse(&wish, "k/m.ko: k/.ko.xz\n", "neither .ko nor .ko.xz");
+    refuse(&wish, "m.ko:\n", "neither .ko nor .ko.xz"); /* in no folder */
     /* A pattern that stage 1 would refuse is left out. */
     text_clear(&name);
     text_add(&name, "alias ");

@@ -18,21 +18,28 @@ struct heard {
     char *text, *json;
 };
 
+struct session {
+    void (*run)(struct progress *p);
+    bool quiet;
+};
+
+static void talk(void *context)
+{
+    const struct session *session = context;
+    struct progress progress;
+    int json = open("json", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    assert_true(json >= 0);
+    progress_start(&progress, json, session->quiet);
+    session->run(&progress);
+    assert_int_equal(close(json), 0);
+}
+
 static struct heard listen(void (*run)(struct progress *p), bool quiet)
 {
-    int saved = dup(STDERR_FILENO);
-    int text = open("text", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    int json = open("json", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    struct progress progress;
+    struct session session = { run, quiet };
 
-    assert_true(saved >= 0 && text >= 0 && json >= 0);
-    assert_int_equal(dup2(text, STDERR_FILENO), STDERR_FILENO);
-    progress_start(&progress, json, quiet);
-    run(&progress);
-    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
-    assert_int_equal(close(saved), 0);
-    assert_int_equal(close(text), 0);
-    assert_int_equal(close(json), 0);
+    test_folder_hear("text", talk, &session);
     return (struct heard){ .text = test_folder_read("text"), .json = test_folder_read("json") };
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -72,6 +73,24 @@ char *test_folder_read(const char *path)
 
     assert_int_equal(file_read(path, READ_MAX, &bytes, &size, &f), 0);
     return (char *)bytes;
+}
+
+void test_folder_hear(const char *path, void (*run)(void *context), void *context)
+{
+    pid_t child;
+    int status;
+
+    (void)fflush(NULL); /* so that no buffered output is written twice */
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (!freopen(path, "we", stderr))
+            _exit(1);
+        run(context);
+        _exit(fflush(stderr) == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
 }
 
 static int count_one(const char *where, const char *name, void *context, struct failure *f)

@@ -21,5 +21,8 @@ void test_folder_write(const char *path, const char *text);
 /* The content of a file, zero-terminated, freed by the caller; a failure ends the test. */
 MUST_USE char *test_folder_read(const char *path);
 
+/* Runs it in a child whose standard error goes to the file `path`; it must end well. */
+void test_folder_hear(const char *path, void (*run)(void *context), void *context);
+
 /* Number of entries of a folder; 0 when it is not there. */
 MUST_USE size_t test_folder_count(const char *path);

@@ -23,13 +23,12 @@ struct tool tool_make(const struct tree *tree, const char *step, uint64_t date)
 
 void tool_bind(struct tool *tool, const char *source, const char *target, bool read_only)
 {
-    for (size_t i = 0; i < SANDBOX_BINDS_MAX; i++) {
-        if (!tool->sandbox.binds[i].source) {
-            tool->sandbox.binds[i] = (struct sandbox_bind){ source, target, read_only };
-            return;
-        }
-    }
-    CHECK(!"there is room for one more bind");
+    size_t i = 0;
+
+    while (i < SANDBOX_BINDS_MAX && tool->sandbox.binds[i].source)
+        i++;
+    CHECK(i < SANDBOX_BINDS_MAX);
+    tool->sandbox.binds[i] = (struct sandbox_bind){ source, target, read_only };
 }
 
 static int open_log(const struct tool *tool, char **ret_path, int *ret_fd, struct failure *f)
