@@ -29,7 +29,8 @@ setup:
 	@./setup.sh --yes
 
 $(BUILD)/build.ninja:
-	@meson setup $(BUILD) $(if $(PREFIX),--prefix=$(PREFIX)) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@log=$$(mktemp) && { meson setup $(BUILD) $(if $(PREFIX),--prefix=$(PREFIX)) >$$log 2>&1 \
+		|| { cat $$log; rm -f $$log; exit 1; }; } && rm -f $$log
 
 host: setup
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
@@ -62,7 +63,7 @@ install: host
 	@meson install -C $(BUILD) $(if $(DESTDIR),--destdir $(DESTDIR))
 
 clean:
-	@rm -rf $(BUILD) $(BUILD).log build-lint* build-fuzz out
+	@rm -rf $(BUILD) build-lint* build-fuzz out
 
 # The classic names of an image factory.
 kernel: host
