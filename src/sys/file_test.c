@@ -137,6 +137,8 @@ static void test_folders(void **state)
     assert_int_equal(file_write("d/B", "", 0, 0600, &f), 0);
     assert_int_equal(file_list("d", append_name, names, &f), 0);
     assert_string_equal(names, "Beg");
+    assert_int_equal(file_make_folders("", &f), -ENOENT);
+    assert_int_equal(file_make_folders("/", &f), 0);
     assert_int_equal(file_write("plain", "", 0, 0600, &f), 0);
     assert_true(file_make_folders("plain/below", &f) < 0);
     assert_int_equal(file_list("nowhere", append_name, names, &f), -ENOENT);

@@ -54,7 +54,6 @@ BROCH = Policy(
         "src/image/rootfs.c": "runs mmdebstrap: tests/factory builds twice and compares",
         "src/image/system.c": "runs mkfs.erofs and veritysetup: tests/factory/test_system.py",
         "src/image/uki.c": "runs ukify and osslsigncode: tests/factory/test_uki.py",
-        "src/sys/lockfile.c": "one flock(2): the step and VM tests hold and meet locks",
         "src/sys/sandbox.c": "spawn_test.c runs programs in it, tests/factory as another user",
         "src/boot/s*.c": "stage 1's steps act on a kernel: VM tests run them, good and refused",
         "src/boot/ending.c": "halts and restarts machines: VM tests run it",
