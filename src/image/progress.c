@@ -20,10 +20,13 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-static void emit_json(const struct progress *p, const char *text)
+/* One write per line, so that lines stay whole in a pipe. */
+static void emit_json(const struct progress *p, struct line *line)
 {
+    line_add(line, "\n");
     if (p->json_fd >= 0)
-        (void)!dprintf(p->json_fd, "%s\n", text); /* a reader that left is its own affair */
+        (void)!write(p->json_fd, line->buffer,
+                     line->length); /* a reader that left has its reasons */
 }
 
 static void clear_line(struct progress *p)
@@ -48,7 +51,7 @@ static void emit_step(struct progress *p, const char *status, uint64_t ms)
     line_add(&line, "{\"event\":\"step\",\"step\":");
     line_add_json_string(&line, p->step);
     line_addf(&line, ",\"status\":\"%s\",\"ms\":%llu}", status, (unsigned long long)ms);
-    emit_json(p, buffer);
+    emit_json(p, &line);
 }
 
 void progress_step(struct progress *p, const char *step)
@@ -89,7 +92,7 @@ void progress_bytes(struct progress *p, uint64_t done, uint64_t total)
     line_add_json_string(&line, p->step);
     line_addf(&line, ",\"done\":%llu,\"total\":%llu}", (unsigned long long)done,
               (unsigned long long)total);
-    emit_json(p, buffer);
+    emit_json(p, &line);
     if (p->quiet || !p->terminal)
         return;
     (void)fprintf(stderr, "\r\033[K  %-10s %llu of %llu MiB, %llu MiB/s, %llu s left", p->step,
