@@ -7,7 +7,6 @@
 
 #include "base/cleanup.h"
 #include "base/cursor.h"
-#include "base/hex.h"
 #include "base/number.h"
 #include "base/text.h"
 #include "image/archive.h"
@@ -25,6 +24,10 @@ static bool copy_field(char *ret, size_t capacity, const char *from, size_t leng
 {
     if (length == 0 || length >= capacity)
         return false;
+    for (size_t i = 0; i < length; i++) {
+        if (from[i] <= ' ' || from[i] > '~')
+            return false; /* a zero byte above all: what is behind it would be gone */
+    }
     memcpy(ret, from, length);
     ret[length] = '\0';
     return true;
@@ -92,7 +95,7 @@ int resolve_parse_line(const char *line, size_t length, const char *const bases[
         number_parse(size + 1, (size_t)(hash - size - 1), LOCK_PACKAGE_SIZE_MAX, &package.size) < 0)
         return -EBADMSG;
     hash += 1 + strlen(mark);
-    if (hex_decode(hash, (size_t)(end - hash), package.digest.bytes, DIGEST_SIZE) < 0)
+    if (digest_parse(hash, (size_t)(end - hash), &package.digest) < 0)
         return -EBADMSG;
     *ret = package;
     return 0;

@@ -69,6 +69,9 @@ static void test_refused(void **state)
         { " apt_3.0_amd64.deb 17", " _3.0_amd64.deb 17" },
         { " apt_3.0_amd64.deb 17", " apt__amd64.deb 17" },
         { " apt_3.0_amd64.deb 17", " apt_3.0_.deb 17" },
+        { " apt_3.0_amd64.deb 17", " apt_\t_amd64.deb 17" },
+        { " apt_3.0_amd64.deb 17", " apt_3.0_\303\244.deb 17" },
+        { "SHA256:a", "SHA256:A" },
         { " 17 ", " -17 " },
         { " 17 ", " 017 " },
         { " 17 ", " 1073741825 " },
@@ -98,6 +101,12 @@ static void test_refused(void **state)
 
         memcpy(cut, VALID, size);
         assert_int_equal(resolve_parse_line(cut, size, bases, &package), -EBADMSG);
+    }
+    for (size_t at = 0; at < strlen(VALID); at++) {
+        char bytes[] = VALID; /* a zero byte does not end a field */
+
+        bytes[at] = '\0';
+        assert_int_equal(resolve_parse_line(bytes, strlen(VALID), bases, &package), -EBADMSG);
     }
     assert_int_equal(package.size, 77);
 }
