@@ -11,9 +11,11 @@
 #include "base/hex.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "image/cache.h"
 #include "image/manifest.h"
 #include "image/minisign.h"
 #include "sys/file.h"
+#include "sys/lockfile.h"
 
 enum { SMALL_FILE_MAX = 64 * 1024 };
 
@@ -56,8 +58,8 @@ static int place(const struct artifact *artifact, const char *folder, struct fai
         return file_failure(f, errno, "protect", from);
     if (link(from, to) == 0)
         return 0;
-    return errno == EXDEV || errno == EPERM ? file_copy(from, to, 0444, f)
-                                            : file_failure(f, errno, "link", to);
+    return errno == EXDEV || errno == EPERM || errno == EMLINK ? file_copy(from, to, 0444, f)
+                                                               : file_failure(f, errno, "link", to);
 }
 
 static int read_small(struct step *step, const char *name, char **ret, struct failure *f)
@@ -218,10 +220,16 @@ int publish(struct build *build, char **ret_folder, struct failure *f)
         { "disk.raw", &build->disk },  { "disk.qcow2", &build->disk },
     };
     struct manifest *manifest = calloc(1, sizeof(*manifest));
-    _cleanup_free_ char *folder = NULL, *old = NULL;
+    _cleanup_free_ char *folder = NULL, *old = NULL, *guard = NULL;
+    _cleanup_close_ int guard_fd = -1;
     int r = manifest ? output_folder(build, &folder, f)
                      : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
 
+    /* Two builds into one folder would mix their artifacts under one manifest. */
+    if (r == 0)
+        r = cache_path(&guard, f, "publish.guard");
+    if (r == 0)
+        r = lockfile_take(guard, true, &guard_fd, f);
     if (r == 0)
         r = fill_manifest(build, artifacts, ARRAY_SIZE(artifacts), manifest, f);
     /* What lies there is no generation until its new manifest is. */
