@@ -249,8 +249,9 @@ class Ceilings(LintCase):
 
     def test_line(self):
         self.good("ceilings", {"src/a/a.c": "x" * 100 + "\n", "docs/a.md": "x" * 200 + "\n"})
-        for name in ("a.c", "a.h", "a.def", "a.py", "a.sh"):
-            self.bad("ceilings", {"src/a/" + name: "\n" + "x" * 101 + "\n"},
+        self.good("ceilings", {"src/a/a.py": "x" * 120 + "\n"})
+        for name, length in (("a.c", 101), ("a.h", 101), ("a.def", 101), ("a.py", 121), ("a.sh", 101)):
+            self.bad("ceilings", {"src/a/" + name: "\n" + "x" * length + "\n"},
                      ("src/a/" + name + ":2", "longer than 100"))
             os.remove(os.path.join(self.root, "src/a", name))
         self.bad("ceilings", {"src/a/a": "#!/bin/sh\n" + "x" * 101 + "\n"},

@@ -22,7 +22,9 @@ def links(source):
 
 def factory(build):
     """The factory's executable in the build folder, or None."""
-    for folder, names, files in os.walk(os.path.join(build or "", "src", "programs")):
+    if build is None:
+        return None
+    for folder, names, files in os.walk(os.path.join(build, "src", "programs")):
         names[:] = [n for n in names if not n.endswith(".p")]
         path = os.path.join(folder, "broch-factory")
         if "broch-factory" in files and os.access(path, os.X_OK):
