@@ -8,9 +8,9 @@ enum { SUMMARY_ASKS = 1 };
 
 /* The length of each kind's value. */
 static const uint8_t value_sizes[] = {
-    [WIRE_BEAT] = 14,        [WIRE_PROBE] = 6,
-    [WIRE_ANSWER] = 6,       [WIRE_CALL] = 15,
-    [WIRE_REPORT] = 14,      [WIRE_ALIVE] = 75,
+    [WIRE_BEAT] = 14,        [WIRE_PROBE] = 4,
+    [WIRE_ANSWER] = 4,       [WIRE_CALL] = 15,
+    [WIRE_REPORT] = 11,      [WIRE_ALIVE] = 75,
     [WIRE_UNSTABLE] = 11,    [WIRE_SUMMARY] = 1 + 4 * WIRE_BUCKETS,
     [WIRE_UNREACHABLE] = 11, [WIRE_HELD] = 12,
 };
@@ -48,7 +48,6 @@ static void put_report(struct wire_writer *w, const struct wire_report *r)
     put(w, r->subject, 8);
     put(w, r->number, 2);
     put(w, r->unanswered, 1);
-    put(w, r->incarnation, 3);
 }
 
 static void put_call(struct wire_writer *w, const struct wire_call *c)
@@ -72,12 +71,10 @@ static void put_value(struct wire_writer *w, const struct wire_frame *f)
         put_beat(w, &f->beat);
         break;
     case WIRE_PROBE:
-        put(w, f->probe.number, 2);
         put(w, f->probe.standing, 1);
         put(w, f->probe.incarnation, 3);
         break;
     case WIRE_ANSWER:
-        put(w, f->answer.number, 2);
         put(w, f->answer.health, 1);
         put(w, f->answer.incarnation, 3);
         break;
@@ -159,7 +156,6 @@ static bool take_standing(struct cursor *c, enum wire_standing *ret)
 
 static bool take_probe(struct cursor *c, struct wire_probe *p)
 {
-    p->number = cursor_le16(c);
     if (!take_standing(c, &p->standing))
         return false;
     p->incarnation = take_24(c);
@@ -168,7 +164,6 @@ static bool take_probe(struct cursor *c, struct wire_probe *p)
 
 static bool take_answer(struct cursor *c, struct wire_answer *a)
 {
-    a->number = cursor_le16(c);
     a->health = cursor_u8(c);
     a->incarnation = take_24(c);
     return a->health <= WIRE_HEALTH_MAX;
@@ -188,7 +183,6 @@ static bool take_report(struct cursor *c, struct wire_report *r)
     r->subject = cursor_le64(c);
     r->number = cursor_le16(c);
     r->unanswered = cursor_u8(c);
-    r->incarnation = take_24(c);
     return r->subject != 0;
 }
 

@@ -63,14 +63,12 @@ struct wire_beat {
 
 /* Answer me. This is what I hold you to be. */
 struct wire_probe {
-    uint16_t number;
     enum wire_standing standing;
     uint32_t incarnation;
 };
 
 struct wire_answer {
-    uint16_t number; /* of the probe */
-    uint8_t health;
+    uint8_t health; /* as in a beat */
     uint32_t incarnation;
 };
 
@@ -87,7 +85,6 @@ struct wire_report {
     uint64_t subject;
     uint16_t number;
     uint8_t unanswered;
-    uint32_t incarnation;
 };
 
 /* News, passed on over the overlay. */

@@ -1,0 +1,234 @@
+/* What news missed: comparing views with neighbours, and looking for members that came back. */
+#include "org/swim_state.h"
+
+#include <string.h>
+
+enum { REPAIR_PACKETS_MAX = 3 };
+
+/* The record of a member that nothing ever happened to is zero, so that nodes whose rosters differ
+ * for a while agree all the same. */
+uint64_t record_hash(uint64_t id, uint32_t incarnation, enum wire_standing standing)
+{
+    if (incarnation == 0 && standing == WIRE_STANDING_ALIVE)
+        return 0;
+    return rng_mix(id ^ rng_mix((uint64_t)incarnation << 2 | standing));
+}
+
+uint8_t record_bucket(uint64_t id)
+{
+    return (uint8_t)(rng_mix(id) % WIRE_BUCKETS);
+}
+
+uint8_t digest_short(uint64_t digest, uint8_t number)
+{
+    return (uint8_t)rng_mix(digest ^ (uint64_t)number << 56);
+}
+
+static void send_summary(struct swim *s, uint16_t to, bool asks)
+{
+    struct wire_frame f = { .kind = WIRE_SUMMARY };
+
+    f.summary.asks = asks;
+    memcpy(f.summary.sums, s->sums, sizeof(f.summary.sums));
+    (void)frame_send(s, &f, to, SEND_REPAIR); /* the next beat shows the difference again */
+}
+
+void repair_digest(struct swim *s, uint16_t from, const struct wire_beat *beat)
+{
+    if (digest_short(s->digest, beat->number) == beat->digest)
+        return;
+    if (s->now_ns - s->changed_ns < s->p->settled_ns ||
+        (s->summary_ns != 0 && s->now_ns - s->summary_ns < s->p->repair_ns))
+        return;
+    s->summary_ns = s->now_ns;
+    count(s, SWIM_COUNT_SUMMARIES);
+    send_summary(s, from, true);
+}
+
+static void held_frame(struct swim *s, uint16_t slot, struct wire_frame *ret)
+{
+    const struct member *m = &s->members[slot];
+
+    if (m->standing == WIRE_STANDING_ALIVE && news_frame(s, slot, ret))
+        return; /* with proof it is news, wherever it comes from */
+    ret->kind = WIRE_HELD;
+    ret->held.subject = roster_member(s->roster, slot)->id;
+    ret->held.incarnation = m->incarnation;
+    ret->held.standing = (enum wire_standing)m->standing;
+}
+
+static bool differs(const struct swim *s, uint16_t slot, const struct wire_summary *summary)
+{
+    const struct member *m = &s->members[slot];
+    const struct roster_member *r = roster_member(s->roster, slot);
+    uint8_t bucket;
+
+    if (!r || (m->incarnation == 0 && m->standing == WIRE_STANDING_ALIVE))
+        return false;
+    bucket = record_bucket(r->id);
+    return summary->sums[bucket] != s->sums[bucket];
+}
+
+/* From a random place on, so that what does not fit today is sent another day. */
+static void send_held(struct swim *s, uint16_t to, const struct wire_summary *summary)
+{
+    uint16_t start = (uint16_t)rng_below(&s->rng, s->capacity);
+    unsigned int packets = 0;
+    struct wire_frame f;
+    struct packet p;
+
+    packet_start(&p);
+    for (uint16_t i = 0; i < s->capacity && packets < REPAIR_PACKETS_MAX; i++) {
+        uint16_t slot = (uint16_t)((start + i) % s->capacity);
+
+        if (!differs(s, slot, summary))
+            continue;
+        held_frame(s, slot, &f);
+        if (packet_add(&p, &f))
+            continue;
+        if (!packet_send(s, &p, to, SEND_REPAIR))
+            return;
+        packets++;
+        packet_start(&p);
+        CHECK(packet_add(&p, &f));
+    }
+    if (packets < REPAIR_PACKETS_MAX)
+        (void)packet_send(s, &p, to, SEND_REPAIR);
+}
+
+void repair_summary(struct swim *s, uint16_t from, const struct wire_summary *summary)
+{
+    /* Looking through all members is work that others could make us do. */
+    if (s->answered_ns != 0 && s->now_ns - s->answered_ns < NS_PER_S / 4)
+        return;
+    s->answered_ns = s->now_ns;
+    if (summary->asks)
+        send_summary(s, from, false);
+    send_held(s, from, summary);
+}
+
+static void check_member(struct swim *s, uint16_t slot, uint8_t purpose, uint32_t incarnation,
+                         enum wire_standing standing)
+{
+    struct inquiry *q;
+
+    if (inquiry_find(s, slot))
+        return;
+    q = inquiry_start(s, slot, purpose, s->p->window_ns * (purpose == PURPOSE_TRY ? 4 : 1));
+    if (!q)
+        return;
+    q->claim = standing;
+    q->claim_incarnation = incarnation;
+}
+
+/* What a neighbour holds may be old: its subject is asked before we hold the same. */
+void repair_held(struct swim *s, uint16_t from, const struct wire_held *held)
+{
+    uint16_t slot = roster_find(s->roster, held->subject);
+    const struct member *m;
+
+    if (slot == ROSTER_NONE)
+        return;
+    if (slot == s->self) {
+        self_claimed(s, held->incarnation, held->standing);
+        return;
+    }
+    m = &s->members[slot];
+    if (held->incarnation < m->incarnation || (held->incarnation == m->incarnation &&
+                                               held->standing <= (enum wire_standing)m->standing)) {
+        if (held->incarnation != m->incarnation ||
+            held->standing != (enum wire_standing)m->standing)
+            news_tell_one(s, slot, from);
+        return;
+    }
+    if (held->incarnation - m->incarnation > SWIM_AHEAD_MAX ||
+        held->standing == WIRE_STANDING_ALIVE) {
+        /* The subject itself says at what incarnation it is. */
+        check_member(s, slot, PURPOSE_TRY, m->incarnation, (enum wire_standing)m->standing);
+        return;
+    }
+    if (held->standing == WIRE_STANDING_UNSTABLE) {
+        record_set(s, slot, held->incarnation, WIRE_STANDING_UNSTABLE);
+        return;
+    }
+    count(s, SWIM_COUNT_CHECKS);
+    check_member(s, slot, PURPOSE_CHECK, held->incarnation, WIRE_STANDING_UNREACHABLE);
+}
+
+/* A packet came from a member that we hold unreachable: ask it to say so. */
+void repair_seen(struct swim *s, uint16_t slot)
+{
+    const struct member *m = &s->members[slot];
+
+    if (m->standing == WIRE_STANDING_UNREACHABLE)
+        check_member(s, slot, PURPOSE_TRY, m->incarnation, WIRE_STANDING_UNREACHABLE);
+}
+
+/* A member beats at an incarnation below the one it once signed: it lost its disk's last write. */
+void repair_behind(struct swim *s, uint16_t slot, uint32_t incarnation)
+{
+    const struct member *m = &s->members[slot];
+
+    if (incarnation < m->incarnation)
+        check_member(s, slot, PURPOSE_TRY, m->incarnation, (enum wire_standing)m->standing);
+}
+
+/* Members whose observers are all out of reach have nobody to notice when they go too. */
+static bool is_unobserved(const struct swim *s, uint16_t slot)
+{
+    const struct roster_member *r = roster_member(s->roster, slot);
+
+    for (uint8_t i = 0; i < r->observer_count; i++) {
+        uint16_t observer = r->observers[i];
+
+        if (observer == s->self || s->members[observer].standing != WIRE_STANDING_UNREACHABLE)
+            return false;
+    }
+    return true;
+}
+
+static void inquire_unobserved(struct swim *s, uint16_t alive_count)
+{
+    for (uint16_t slot = 0; slot < s->capacity; slot++) {
+        if (slot == s->self || !roster_member(s->roster, slot) ||
+            s->members[slot].standing == WIRE_STANDING_UNREACHABLE || !is_unobserved(s, slot))
+            continue;
+        if (rng_below(&s->rng, alive_count) >= UNOBSERVED_CANDIDATES)
+            continue;
+        count(s, SWIM_COUNT_UNOBSERVED);
+        if (!inquiry_start(s, slot, PURPOSE_OPEN, s->p->window_ns))
+            return;
+    }
+}
+
+static uint16_t pick_unreachable(struct swim *s)
+{
+    uint64_t left = rng_below(&s->rng, s->unreachable_count);
+
+    for (uint16_t slot = 0; slot < s->capacity; slot++) {
+        if (s->members[slot].standing == WIRE_STANDING_UNREACHABLE && left-- == 0)
+            return slot;
+    }
+    CHECK(!"as many unreachable members as counted");
+    return ROSTER_NONE;
+}
+
+void repair_run(struct swim *s)
+{
+    uint16_t slot, alive_count;
+
+    if (s->now_ns < s->try_ns || s->self == ROSTER_NONE)
+        return;
+    s->try_ns = s->now_ns + s->try_interval_ns;
+    if (s->unreachable_count == 0)
+        return;
+    CHECK(s->unreachable_count < roster_count(s->roster));
+    alive_count = (uint16_t)(roster_count(s->roster) - s->unreachable_count);
+    inquire_unobserved(s, alive_count);
+    s->try_interval_ns = earlier(2 * s->try_interval_ns, s->p->try_max_ns);
+    slot = pick_unreachable(s);
+    if (inquiry_find(s, slot))
+        return;
+    count(s, SWIM_COUNT_TRIES);
+    check_member(s, slot, PURPOSE_TRY, s->members[slot].incarnation, WIRE_STANDING_UNREACHABLE);
+}
