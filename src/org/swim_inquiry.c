@@ -205,7 +205,8 @@ static void finish(struct swim *s, struct inquiry *q)
         return;
     if (e && q->purposes & (PURPOSE_OPEN | PURPOSE_HELP))
         e->voted = true;
-    if (q->purposes & PURPOSE_CHECK && !(q->purposes & PURPOSE_OPEN)) {
+    if (q->purposes & PURPOSE_CHECK && !(q->purposes & PURPOSE_OPEN) &&
+        record_is_news(s, q->subject, q->claim_incarnation, WIRE_STANDING_UNREACHABLE)) {
         count(s, SWIM_COUNT_CHECKS_SILENT);
         record_set(s, q->subject, q->claim_incarnation, WIRE_STANDING_UNREACHABLE);
     }

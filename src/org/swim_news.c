@@ -28,6 +28,15 @@ static void edge_returned(struct swim *s, uint16_t slot)
         watch_strike(s, e);
 }
 
+bool record_is_news(const struct swim *s, uint16_t slot, uint32_t incarnation,
+                    enum wire_standing standing)
+{
+    const struct member *m = &s->members[slot];
+
+    return incarnation > m->incarnation ||
+           (incarnation == m->incarnation && standing > (enum wire_standing)m->standing);
+}
+
 void record_set(struct swim *s, uint16_t slot, uint32_t incarnation, enum wire_standing standing)
 {
     struct member *m = &s->members[slot];
@@ -35,8 +44,7 @@ void record_set(struct swim *s, uint16_t slot, uint32_t incarnation, enum wire_s
     bool is_unreachable = standing == WIRE_STANDING_UNREACHABLE;
 
     CHECK(incarnation <= WIRE_INCARNATION_MAX);
-    CHECK(incarnation > m->incarnation ||
-          (incarnation == m->incarnation && standing > (enum wire_standing)m->standing));
+    CHECK(record_is_news(s, slot, incarnation, standing));
     CHECK(slot != s->self || !is_unreachable);
     change_digest(s, slot);
     m->incarnation = incarnation;
@@ -321,7 +329,7 @@ static void take_claim(struct swim *s, uint16_t from, uint64_t id, uint32_t inca
         return;
     e = edge_find(s, slot);
     if (e)
-        e->voted = inquiry_voted(s, slot);
+        e->voted |= inquiry_voted(s, slot);
     if (standing == WIRE_STANDING_UNREACHABLE)
         count(s, SWIM_COUNT_VERDICTS_HEARD);
     record_set(s, slot, incarnation, standing);

@@ -3,14 +3,6 @@
 
 #include <string.h>
 
-static bool is_known(const struct swim *s, uint32_t incarnation, enum wire_standing standing)
-{
-    const struct member *m = &s->members[s->self];
-
-    return incarnation < m->incarnation ||
-           (incarnation == m->incarnation && standing <= (enum wire_standing)m->standing);
-}
-
 void self_sign(struct swim *s)
 {
     uint8_t text[WIRE_ALIVE_TEXT_SIZE];
@@ -67,7 +59,7 @@ void self_claimed(struct swim *s, uint32_t incarnation, enum wire_standing stand
 {
     const struct member *m = &s->members[s->self];
 
-    if (is_known(s, incarnation, standing))
+    if (!record_is_news(s, s->self, incarnation, standing))
         return;
     if (incarnation > m->incarnation && incarnation - m->incarnation > SWIM_AHEAD_MAX)
         return; /* only our own signature makes us believe that we were that far */

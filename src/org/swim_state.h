@@ -208,6 +208,10 @@ bool inquiry_voted(struct swim *s, uint16_t subject);
 
 /* swim_news.c: what is held about members. */
 enum { TELL_NOBODY = 0xfe, TELL_ALL = 0xff }; /* else the slot of an edge that knows already */
+/* True when this beats what we hold: a higher incarnation, or a graver standing in the same one. */
+bool record_is_news(const struct swim *s, uint16_t slot, uint32_t incarnation,
+                    enum wire_standing standing);
+/* Holds it, which must be news; says so in the effects. */
 void record_set(struct swim *s, uint16_t slot, uint32_t incarnation, enum wire_standing standing);
 void news_tell(struct swim *s, uint16_t slot, uint16_t except);
 void news_tell_one(struct swim *s, uint16_t slot, uint16_t to);

@@ -84,6 +84,7 @@ void watch_beat(struct swim *s, uint16_t from, const struct wire_beat *beat, uin
     learn_delay(s, e, received_ns);
     e->heard = true;
     e->early = false;
+    e->voted = false;
     e->number = beat->number;
     e->turn = beat->turn;
     e->health = beat->health;
