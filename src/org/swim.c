@@ -6,11 +6,12 @@
 const struct swim_parameters swim_parameters_overlay = {
     /* Ten observers in turn: each edge is used every 9.5 s, below WireGuard's passive keep-alive of
      * 10 s, which would cost 60 bytes more on every edge. */
-    .beat_ns = 950 * NS_PER_MS,   .grace_min_ns = 150 * NS_PER_MS, .grace_max_ns = NS_PER_S,
-    .window_ns = 550 * NS_PER_MS, .window_max_ns = 12 * NS_PER_S,  .late_ns = 100 * NS_PER_MS,
-    .damping_ns = 600 * NS_PER_S, .quiet_min_ns = 120 * NS_PER_S,  .quiet_max_ns = 600 * NS_PER_S,
-    .silence_ns = 60 * NS_PER_S,  .try_min_ns = 5 * NS_PER_S,      .try_max_ns = 60 * NS_PER_S,
-    .batch_ns = 5 * NS_PER_MS,    .settled_ns = 3 * NS_PER_S,      .repair_ns = 5 * NS_PER_S,
+    .beat_ns = 950 * NS_PER_MS,     .grace_min_ns = 150 * NS_PER_MS, .grace_max_ns = NS_PER_S,
+    .window_ns = 550 * NS_PER_MS,   .window_max_ns = 12 * NS_PER_S,  .late_ns = 100 * NS_PER_MS,
+    .damping_ns = 600 * NS_PER_S,   .quiet_min_ns = 120 * NS_PER_S,  .quiet_max_ns = 600 * NS_PER_S,
+    .silence_ns = 60 * NS_PER_S,    .try_min_ns = 5 * NS_PER_S,      .try_max_ns = 60 * NS_PER_S,
+    .batch_ns = 5 * NS_PER_MS,      .settled_ns = 3 * NS_PER_S,      .repair_min_ns = 5 * NS_PER_S,
+    .repair_max_ns = 60 * NS_PER_S,
 };
 
 enum { LATE_HEALTH = 3 };
@@ -79,6 +80,7 @@ struct swim *swim_init(void *memory, const struct swim_config *config, uint64_t 
     s->beat_ns = s->flush_ns = s->health_ns = s->quiet_end_ns = NEVER_NS;
     s->news_head = s->news_tail = ROSTER_NONE;
     s->try_interval_ns = s->p->try_min_ns;
+    s->repair_interval_ns = s->p->repair_min_ns;
     s->try_ns = now_ns + rng_below(&s->rng, s->p->try_min_ns);
     join_roster(s);
     if (s->self != ROSTER_NONE && config->incarnation > 0) {
@@ -121,6 +123,7 @@ static bool same_member(const struct roster *a, const struct roster *b, uint16_t
 static void change_roster(struct swim *s, const struct roster *roster)
 {
     const struct roster *former = s->roster;
+    bool gone = false;
 
     CHECK(roster_capacity(roster) == s->capacity);
     news_drop_edges(s);
@@ -130,11 +133,14 @@ static void change_roster(struct swim *s, const struct roster *roster)
 
         if (same_member(former, roster, slot))
             continue;
-        inquiry_close(s, slot);
+        if (roster_member(former, slot))
+            gone = true;
         s->members[slot] = (struct member){ .incarnation = 0 };
         if (p->slot == slot)
             p->slot = ROSTER_NONE;
     }
+    if (gone)
+        inquiry_void(s); /* subjects, callers and reporters may be among them */
     join_roster(s);
     records_rehash(s);
 }
@@ -183,8 +189,8 @@ static void take_frame(struct swim *s, const struct swim_event *event, const str
     case WIRE_UNREACHABLE:
         news_unreachable(s, event->from, f->unreachable.subject, f->unreachable.incarnation);
         break;
-    case WIRE_ALIVE:
-        news_alive(s, event->from, &f->alive);
+    case WIRE_SIGNED:
+        news_signed(s, event->from, &f->proved);
         break;
     case WIRE_UNSTABLE:
         news_unstable(s, event->from, f->unstable.subject, f->unstable.incarnation);
@@ -193,7 +199,7 @@ static void take_frame(struct swim *s, const struct swim_event *event, const str
         repair_summary(s, event->from, &f->summary);
         break;
     case WIRE_HELD:
-        repair_held(s, event->from, &f->held);
+        repair_held(s, event->from, &f->held, false);
         break;
     case WIRE_KIND_MAX_:
     default:

@@ -30,8 +30,8 @@ enum {
     SWIM_BYTES_PER_S = 16 * 1024, /* at the outer layer inside WireGuard on IPv6 */
     SWIM_CHANGES_MAX = 256,
     SWIM_PROOFS_MAX = 1024,
-    /* A claim about an incarnation that we have not heard of is believed up to this distance: our
-     * copy of the owner's signed word may be on its way or lost. */
+    /* Told that we are held at an incarnation above our own, we believe it up to this distance: our
+     * disk may have lost its last write. Beyond, our own signature must come with it. */
     SWIM_AHEAD_MAX = 4,
 };
 
@@ -49,9 +49,10 @@ struct swim_parameters {
     uint64_t silence_ns; /* an unstable subject is inquired about only after this */
     uint64_t try_min_ns;
     uint64_t try_max_ns;
-    uint64_t batch_ns;   /* news wait this long for company */
-    uint64_t settled_ns; /* views are compared when ours has not changed for this long */
-    uint64_t repair_ns;  /* between two comparisons */
+    uint64_t batch_ns;      /* news wait this long for company */
+    uint64_t settled_ns;    /* views are compared when ours has not changed for this long */
+    uint64_t repair_min_ns; /* between two comparisons; doubled while they change nothing */
+    uint64_t repair_max_ns;
 };
 
 extern const struct swim_parameters swim_parameters_overlay;

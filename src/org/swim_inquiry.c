@@ -220,7 +220,7 @@ static void probe(struct swim *s, struct inquiry *q)
 
     packet_start(&p);
     /* Should the subject have lost what it once signed, it gets it back. */
-    if (q->purposes & PURPOSE_TRY && news_proof_frame(s, q->subject, &f))
+    if (q->purposes & PURPOSE_TRY && news_signed_frame(s, q->subject, &f))
         CHECK(packet_add(&p, &f));
     memset(&f, 0, sizeof(f));
     f.kind = WIRE_PROBE;

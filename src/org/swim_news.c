@@ -108,7 +108,7 @@ void news_tell_one(struct swim *s, uint16_t slot, uint16_t to)
 {
     struct wire_frame f;
 
-    if (news_frame(s, slot, &f))
+    if (news_signed_frame(s, slot, &f) || news_frame(s, slot, &f))
         (void)frame_send(s, &f, to, SEND_REPAIR); /* comparing views repairs what is denied */
 }
 
@@ -120,42 +120,42 @@ static const uint8_t *find_proof(const struct swim *s, uint16_t slot)
     return p->slot == slot && p->incarnation == m->incarnation ? p->signature : NULL;
 }
 
-/* The frame that says what we hold; false when there is nothing to say or no proof to say it by. */
+/* The frame that passes on what we hold; false when there is nothing to say or no proof to say it
+ * by. A verdict goes without the proof: nearly everybody knows the incarnation. */
 bool news_frame(struct swim *s, uint16_t slot, struct wire_frame *ret)
 {
     const struct member *m = &s->members[slot];
     uint64_t id = roster_member(s->roster, slot)->id;
 
-    switch (m->standing) {
-    case WIRE_STANDING_UNREACHABLE:
+    if (m->standing == WIRE_STANDING_UNREACHABLE) {
         ret->kind = WIRE_UNREACHABLE;
         ret->unreachable = (struct wire_unreachable){ id, m->incarnation };
         return true;
-    case WIRE_STANDING_UNSTABLE:
+    }
+    if (news_signed_frame(s, slot, ret))
+        return true;
+    if (m->standing == WIRE_STANDING_UNSTABLE) {
         ret->kind = WIRE_UNSTABLE;
         ret->unstable = (struct wire_unstable){ id, m->incarnation };
         return true;
-    default:
-        break;
     }
-    if (m->incarnation == 0)
-        return false;
-    if (news_proof_frame(s, slot, ret))
-        return true;
-    count(s, SWIM_COUNT_PROOF_MISSING);
+    if (m->incarnation > 0)
+        count(s, SWIM_COUNT_PROOF_MISSING);
     return false;
 }
 
-bool news_proof_frame(struct swim *s, uint16_t slot, struct wire_frame *ret)
+bool news_signed_frame(struct swim *s, uint16_t slot, struct wire_frame *ret)
 {
+    const struct member *m = &s->members[slot];
     const uint8_t *signature = find_proof(s, slot);
 
-    if (!signature)
+    if (!signature || m->incarnation == 0)
         return false;
-    ret->kind = WIRE_ALIVE;
-    ret->alive.subject = roster_member(s->roster, slot)->id;
-    ret->alive.incarnation = s->members[slot].incarnation;
-    memcpy(ret->alive.signature, signature, WIRE_SIGNATURE_SIZE);
+    ret->kind = WIRE_SIGNED;
+    ret->proved.subject = roster_member(s->roster, slot)->id;
+    ret->proved.incarnation = m->incarnation;
+    ret->proved.standing = (enum wire_standing)m->standing;
+    memcpy(ret->proved.signature, signature, WIRE_SIGNATURE_SIZE);
     return true;
 }
 
@@ -279,14 +279,15 @@ static void forget_teller(struct swim *s, uint16_t slot, uint16_t from)
 }
 
 /* A verdict that somebody tells cannot be proved; it is weighed against what we know ourselves. */
-static bool is_credible(struct swim *s, uint16_t slot, uint32_t incarnation,
+static bool is_credible(struct swim *s, uint16_t from, uint16_t slot, uint32_t incarnation,
                         enum wire_standing standing)
 {
     const struct member *m = &s->members[slot];
     const struct edge *e = edge_find(s, slot);
 
-    if (incarnation > m->incarnation && incarnation - m->incarnation > SWIM_AHEAD_MAX) {
-        count(s, SWIM_COUNT_VERDICTS_AHEAD);
+    if (incarnation > m->incarnation) {
+        count(s, SWIM_COUNT_UNPROVED);
+        repair_ask(s, slot, from);
         return false;
     }
     if (standing != WIRE_STANDING_UNREACHABLE)
@@ -325,7 +326,7 @@ static void take_claim(struct swim *s, uint16_t from, uint64_t id, uint32_t inca
     case CLAIM_NEWER:
         break;
     }
-    if (!is_credible(s, slot, incarnation, standing))
+    if (!is_credible(s, from, slot, incarnation, standing))
         return;
     e = edge_find(s, slot);
     if (e)
@@ -360,37 +361,53 @@ static bool may_verify(struct swim *s)
     return true;
 }
 
-static bool is_signed(struct swim *s, const struct wire_alive *alive)
+static bool is_signed(struct swim *s, const struct wire_signed *p)
 {
     uint8_t text[WIRE_ALIVE_TEXT_SIZE];
 
     if (!may_verify(s))
         return false;
-    wire_alive_text(alive->subject, alive->incarnation, text);
-    if (s->signer->verify(s->signer->context, alive->subject, text, alive->signature))
+    wire_alive_text(p->subject, p->incarnation, text);
+    if (s->signer->verify(s->signer->context, p->subject, text, p->signature))
         return true;
     count(s, SWIM_COUNT_BAD_SIGNATURES);
     return false;
 }
 
-static void keep_proof(struct swim *s, uint16_t slot, const struct wire_alive *alive)
+static void keep_proof(struct swim *s, uint16_t slot, const struct wire_signed *word)
 {
     struct proof *p = slot == s->self ? &s->own : &s->proofs[slot % s->proof_count];
 
     p->slot = slot;
-    p->incarnation = alive->incarnation;
-    memcpy(p->signature, alive->signature, WIRE_SIGNATURE_SIZE);
+    p->incarnation = word->incarnation;
+    memcpy(p->signature, word->signature, WIRE_SIGNATURE_SIZE);
 }
 
-void news_alive(struct swim *s, uint16_t from, const struct wire_alive *alive)
+/* Our own signature from before our last restart. */
+static void adopt_former_self(struct swim *s, const struct wire_signed *p)
 {
-    uint16_t slot = roster_find(s->roster, alive->subject);
+    if (p->incarnation > s->members[s->self].incarnation) {
+        count(s, SWIM_COUNT_FORMER_SELF);
+        keep_proof(s, s->self, p);
+        s->out->persist = true;
+        record_set(s, s->self, p->incarnation, WIRE_STANDING_ALIVE);
+    }
+    self_claimed(s, p->incarnation, p->standing);
+}
+
+void news_signed(struct swim *s, uint16_t from, const struct wire_signed *p)
+{
+    struct wire_held held = { p->subject, p->incarnation, p->standing };
+    uint16_t slot = roster_find(s->roster, p->subject);
 
     if (slot == ROSTER_NONE)
         return;
-    switch (compare(&s->members[slot], alive->incarnation, WIRE_STANDING_ALIVE)) {
+    switch (compare(&s->members[slot], p->incarnation, p->standing)) {
     case CLAIM_KNOWN:
         forget_teller(s, slot, from);
+        /* Known from the owner's own mouth, perhaps, and so without proof for others. */
+        if (!find_proof(s, slot) && is_signed(s, p))
+            keep_proof(s, slot, p);
         return;
     case CLAIM_OLDER:
         if (slot != s->self)
@@ -399,15 +416,18 @@ void news_alive(struct swim *s, uint16_t from, const struct wire_alive *alive)
     case CLAIM_NEWER:
         break;
     }
-    if (!is_signed(s, alive))
+    if (!is_signed(s, p))
         return;
-    keep_proof(s, slot, alive);
     if (slot == s->self) {
-        /* From before our last restart. */
-        count(s, SWIM_COUNT_FORMER_SELF);
-        s->out->persist = true;
+        adopt_former_self(s, p);
+        return;
     }
-    record_set(s, slot, alive->incarnation, WIRE_STANDING_ALIVE);
+    keep_proof(s, slot, p);
+    if (p->standing == WIRE_STANDING_UNREACHABLE) {
+        repair_held(s, from, &held, true);
+        return;
+    }
+    record_set(s, slot, p->incarnation, p->standing);
     news_tell(s, slot, from);
 }
 

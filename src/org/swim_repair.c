@@ -37,10 +37,13 @@ void repair_digest(struct swim *s, uint16_t from, const struct wire_beat *beat)
 {
     if (digest_short(s->digest, beat->number) == beat->digest)
         return;
+    if (s->changed_ns > s->summary_ns)
+        s->repair_interval_ns = s->p->repair_min_ns;
     if (s->now_ns - s->changed_ns < s->p->settled_ns ||
-        (s->summary_ns != 0 && s->now_ns - s->summary_ns < s->p->repair_ns))
+        (s->summary_ns != 0 && s->now_ns - s->summary_ns < s->repair_interval_ns))
         return;
     s->summary_ns = s->now_ns;
+    s->repair_interval_ns = earlier(2 * s->repair_interval_ns, s->p->repair_max_ns);
     count(s, SWIM_COUNT_SUMMARIES);
     send_summary(s, from, true);
 }
@@ -49,8 +52,8 @@ static void held_frame(struct swim *s, uint16_t slot, struct wire_frame *ret)
 {
     const struct member *m = &s->members[slot];
 
-    if (m->standing == WIRE_STANDING_ALIVE && news_frame(s, slot, ret))
-        return; /* with proof it is news, wherever it comes from */
+    if (news_signed_frame(s, slot, ret))
+        return;
     ret->kind = WIRE_HELD;
     ret->held.subject = roster_member(s->roster, slot)->id;
     ret->held.incarnation = m->incarnation;
@@ -121,11 +124,25 @@ static void check_member(struct swim *s, uint16_t slot, uint8_t purpose, uint32_
     q->claim_incarnation = incarnation;
 }
 
+/* Asks whoever claims more about a member to prove its incarnation: who holds a newer record than
+ * the one it is told answers with that. */
+void repair_ask(struct swim *s, uint16_t slot, uint16_t from)
+{
+    const struct member *m = &s->members[slot];
+    struct wire_frame f = { .kind = WIRE_HELD };
+
+    f.held.subject = roster_member(s->roster, slot)->id;
+    f.held.incarnation = m->incarnation;
+    f.held.standing = (enum wire_standing)m->standing;
+    (void)frame_send(s, &f, from, SEND_REPAIR); /* comparing views asks again */
+}
+
 /* What a neighbour holds may be old: its subject is asked before we hold the same. */
-void repair_held(struct swim *s, uint16_t from, const struct wire_held *held)
+void repair_held(struct swim *s, uint16_t from, const struct wire_held *held, bool proved)
 {
     uint16_t slot = roster_find(s->roster, held->subject);
     const struct member *m;
+    bool ahead;
 
     if (slot == ROSTER_NONE)
         return;
@@ -134,25 +151,25 @@ void repair_held(struct swim *s, uint16_t from, const struct wire_held *held)
         return;
     }
     m = &s->members[slot];
-    if (held->incarnation < m->incarnation || (held->incarnation == m->incarnation &&
-                                               held->standing <= (enum wire_standing)m->standing)) {
-        if (held->incarnation != m->incarnation ||
-            held->standing != (enum wire_standing)m->standing)
+    if (!record_is_news(s, slot, held->incarnation, held->standing)) {
+        if (record_hash(1, held->incarnation, held->standing) !=
+            record_hash(1, m->incarnation, (enum wire_standing)m->standing))
             news_tell_one(s, slot, from);
         return;
     }
-    if (held->incarnation - m->incarnation > SWIM_AHEAD_MAX ||
-        held->standing == WIRE_STANDING_ALIVE) {
-        /* The subject itself says at what incarnation it is. */
+    ahead = held->incarnation > m->incarnation && !proved;
+    if (held->standing == WIRE_STANDING_UNREACHABLE && m->standing != WIRE_STANDING_UNREACHABLE) {
+        /* Silence shows the standing; the incarnation needs proof. */
+        count(s, SWIM_COUNT_CHECKS);
+        check_member(s, slot, PURPOSE_CHECK, ahead ? m->incarnation : held->incarnation,
+                     WIRE_STANDING_UNREACHABLE);
+    } else if (ahead) {
         check_member(s, slot, PURPOSE_TRY, m->incarnation, (enum wire_standing)m->standing);
-        return;
+    } else {
+        /* Unstable in the same incarnation, or already unreachable and now proved to be so in a
+         * later one. */
+        record_set(s, slot, held->incarnation, held->standing);
     }
-    if (held->standing == WIRE_STANDING_UNSTABLE) {
-        record_set(s, slot, held->incarnation, WIRE_STANDING_UNSTABLE);
-        return;
-    }
-    count(s, SWIM_COUNT_CHECKS);
-    check_member(s, slot, PURPOSE_CHECK, held->incarnation, WIRE_STANDING_UNREACHABLE);
 }
 
 /* A packet came from a member that we hold unreachable: ask it to say so. */

@@ -81,13 +81,13 @@ void self_probed(struct swim *s, uint16_t from, const struct wire_probe *probe)
     if (probe->standing == WIRE_STANDING_UNSTABLE && m->standing == WIRE_STANDING_UNSTABLE)
         self_gap(s);
     self_claimed(s, probe->incarnation, probe->standing);
+    packet_start(&p);
+    if (probe->incarnation < m->incarnation && news_signed_frame(s, s->self, &f))
+        CHECK(packet_add(&p, &f)); /* first, so that it is more than our word */
     memset(&f, 0, sizeof(f));
     f.kind = WIRE_ANSWER;
     f.answer = (struct wire_answer){ s->health, m->incarnation };
-    packet_start(&p);
     CHECK(packet_add(&p, &f));
-    if (probe->incarnation < m->incarnation && news_frame(s, s->self, &f))
-        CHECK(packet_add(&p, &f));
     (void)packet_send(s, &p, from, SEND_ANSWER); /* it asks up to four times */
 }
 

@@ -135,8 +135,9 @@ struct swim {
 
     uint16_t unreachable_count;
     uint64_t try_ns, try_interval_ns;
-    uint64_t changed_ns;  /* our view */
-    uint64_t summary_ns;  /* our last comparison */
+    uint64_t changed_ns; /* our view */
+    uint64_t summary_ns; /* our last comparison */
+    uint64_t repair_interval_ns;
     uint64_t answered_ns; /* the last comparison that we answered */
     uint64_t digest;
     uint32_t sums[WIRE_BUCKETS];
@@ -218,11 +219,11 @@ void news_tell_one(struct swim *s, uint16_t slot, uint16_t to);
 void news_verdict(struct swim *s, uint16_t slot, bool tell);
 void news_unreachable(struct swim *s, uint16_t from, uint64_t id, uint32_t incarnation);
 void news_unstable(struct swim *s, uint16_t from, uint64_t id, uint32_t incarnation);
-void news_alive(struct swim *s, uint16_t from, const struct wire_alive *alive);
+void news_signed(struct swim *s, uint16_t from, const struct wire_signed *proved);
 void news_owner_word(struct swim *s, uint16_t slot, uint32_t incarnation);
 bool news_frame(struct swim *s, uint16_t slot, struct wire_frame *ret);
-/* The owner's signed word for the incarnation that we hold, whatever its standing. */
-bool news_proof_frame(struct swim *s, uint16_t slot, struct wire_frame *ret);
+/* What we hold with the owner's signed word for it, whatever the standing. */
+bool news_signed_frame(struct swim *s, uint16_t slot, struct wire_frame *ret);
 void news_flush(struct swim *s);
 void news_drop_edges(struct swim *s);
 
@@ -242,7 +243,9 @@ uint8_t record_bucket(uint64_t id);
 uint8_t digest_short(uint64_t digest, uint8_t number);
 void repair_digest(struct swim *s, uint16_t from, const struct wire_beat *beat);
 void repair_summary(struct swim *s, uint16_t from, const struct wire_summary *summary);
-void repair_held(struct swim *s, uint16_t from, const struct wire_held *held);
+/* A neighbour holds what we do not; `proved`: the owner's word for the incarnation came with it. */
+void repair_held(struct swim *s, uint16_t from, const struct wire_held *held, bool proved);
+void repair_ask(struct swim *s, uint16_t slot, uint16_t from);
 void repair_run(struct swim *s);
 void repair_seen(struct swim *s, uint16_t slot);
 void repair_behind(struct swim *s, uint16_t slot, uint32_t incarnation);

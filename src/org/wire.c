@@ -10,7 +10,7 @@ enum { SUMMARY_ASKS = 1 };
 static const uint8_t value_sizes[] = {
     [WIRE_BEAT] = 14,        [WIRE_PROBE] = 4,
     [WIRE_ANSWER] = 4,       [WIRE_CALL] = 15,
-    [WIRE_REPORT] = 11,      [WIRE_ALIVE] = 75,
+    [WIRE_REPORT] = 11,      [WIRE_SIGNED] = 76,
     [WIRE_UNSTABLE] = 11,    [WIRE_SUMMARY] = 1 + 4 * WIRE_BUCKETS,
     [WIRE_UNREACHABLE] = 11, [WIRE_HELD] = 12,
 };
@@ -87,9 +87,10 @@ static void put_value(struct wire_writer *w, const struct wire_frame *f)
     case WIRE_UNREACHABLE:
         put_claim(w, f->unreachable.subject, f->unreachable.incarnation);
         break;
-    case WIRE_ALIVE:
-        put_claim(w, f->alive.subject, f->alive.incarnation);
-        memcpy(w->bytes + w->size, f->alive.signature, WIRE_SIGNATURE_SIZE);
+    case WIRE_SIGNED:
+        put_claim(w, f->proved.subject, f->proved.incarnation);
+        put(w, f->proved.standing, 1);
+        memcpy(w->bytes + w->size, f->proved.signature, WIRE_SIGNATURE_SIZE);
         w->size += WIRE_SIGNATURE_SIZE;
         break;
     case WIRE_UNSTABLE:
@@ -193,12 +194,14 @@ static bool take_unreachable(struct cursor *c, struct wire_unreachable *u)
     return u->subject != 0;
 }
 
-static bool take_alive(struct cursor *c, struct wire_alive *a)
+static bool take_signed(struct cursor *c, struct wire_signed *p)
 {
-    a->subject = cursor_le64(c);
-    a->incarnation = take_24(c);
-    cursor_copy(c, a->signature, WIRE_SIGNATURE_SIZE);
-    return a->subject != 0;
+    p->subject = cursor_le64(c);
+    p->incarnation = take_24(c);
+    if (!take_standing(c, &p->standing))
+        return false;
+    cursor_copy(c, p->signature, WIRE_SIGNATURE_SIZE);
+    return p->subject != 0;
 }
 
 static bool take_unstable(struct cursor *c, struct wire_unstable *u)
@@ -240,8 +243,8 @@ static bool take_value(struct cursor *c, struct wire_frame *f)
         return take_report(c, &f->report);
     case WIRE_UNREACHABLE:
         return take_unreachable(c, &f->unreachable);
-    case WIRE_ALIVE:
-        return take_alive(c, &f->alive);
+    case WIRE_SIGNED:
+        return take_signed(c, &f->proved);
     case WIRE_UNSTABLE:
         return take_unstable(c, &f->unstable);
     case WIRE_SUMMARY:

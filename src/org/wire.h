@@ -35,7 +35,7 @@ enum wire_kind {
     WIRE_CALL = 4,
     WIRE_REPORT = 5,
     WIRE_UNREACHABLE = 6,
-    WIRE_ALIVE = 7,
+    WIRE_SIGNED = 7,
     WIRE_UNSTABLE = 8,
     WIRE_SUMMARY = 9,
     WIRE_HELD = 10,
@@ -93,9 +93,12 @@ struct wire_unreachable {
     uint32_t incarnation;
 };
 
-struct wire_alive {
+/* What the sender holds, with the subject's own word for the incarnation. Standing alive, it is a
+ * refutation. */
+struct wire_signed {
     uint64_t subject;
     uint32_t incarnation;
+    enum wire_standing standing;
     uint8_t signature[WIRE_SIGNATURE_SIZE]; /* the subject's, over wire_alive_text() */
 };
 
@@ -111,7 +114,8 @@ struct wire_summary {
     uint32_t sums[WIRE_BUCKETS];
 };
 
-/* In answer to a summary that differs: what the sender holds. No news: the receiver checks. */
+/* What the sender holds, without proof of the incarnation. No news: the receiver checks. Sent in
+ * answer to a summary that differs, and to ask whoever claims more for proof. */
 struct wire_held {
     uint64_t subject;
     uint32_t incarnation;
@@ -127,7 +131,7 @@ struct wire_frame {
         struct wire_call call;
         struct wire_report report;
         struct wire_unreachable unreachable;
-        struct wire_alive alive;
+        struct wire_signed proved;
         struct wire_unstable unstable;
         struct wire_summary summary;
         struct wire_held held;

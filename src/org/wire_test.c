@@ -50,11 +50,12 @@ static struct wire_frame sample(enum wire_kind kind)
     case WIRE_UNREACHABLE:
         f.unreachable = (struct wire_unreachable){ 0x8877665544332211, 9 };
         break;
-    case WIRE_ALIVE:
-        f.alive.subject = 0x8877665544332211;
-        f.alive.incarnation = 10;
+    case WIRE_SIGNED:
+        f.proved.subject = 0x8877665544332211;
+        f.proved.incarnation = 10;
+        f.proved.standing = WIRE_STANDING_UNSTABLE;
         for (uint8_t i = 0; i < WIRE_SIGNATURE_SIZE; i++)
-            f.alive.signature[i] = i;
+            f.proved.signature[i] = i;
         break;
     case WIRE_UNSTABLE:
         f.unstable = (struct wire_unstable){ 0x8877665544332211, 10 };
@@ -199,7 +200,8 @@ static void test_malformed(void **state)
         { "held with standing 3", { 0x4a, 12, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3 }, 14 },
         { "held id 0", { 0x4a, 12 }, 14 },
         { "unreachable id 0", { 0x46, 11 }, 13 },
-        { "alive id 0", { 0x47, 75 }, 77 },
+        { "signed id 0", { 0x47, 76 }, 78 },
+        { "signed with standing 3", { 0x47, 76, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3 }, 78 },
         { "summary with an unknown flag", { 0x49, 129, 2 }, 131 },
         { "call id 0", { 0x44, 15 }, 17 },
         { "report id 0", { 0x45, 11 }, 13 },

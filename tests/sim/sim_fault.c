@@ -49,10 +49,11 @@ static void forge_frame(struct sim_world *w, struct wire_frame *f)
         f->unstable = (struct wire_unstable){ id, incarnation };
         break;
     case 3:
-        f->kind = WIRE_ALIVE;
-        f->alive.subject = id;
-        f->alive.incarnation = incarnation;
-        f->alive.signature[0] = 1;
+        f->kind = WIRE_SIGNED;
+        f->proved.subject = id;
+        f->proved.incarnation = incarnation;
+        f->proved.standing = (enum wire_standing)rng_below(&w->rng, WIRE_STANDING_MAX_);
+        f->proved.signature[0] = 1;
         break;
     case 4:
         f->kind = WIRE_HELD;
@@ -76,6 +77,18 @@ static void forge_frame(struct sim_world *w, struct wire_frame *f)
     }
 }
 
+static bool speaks_of_itself(const uint8_t *bytes, size_t size)
+{
+    struct cursor c = cursor_make(bytes, size);
+    struct wire_frame f;
+
+    while (wire_next(&c, &f) == 1) {
+        if (f.kind == WIRE_BEAT || f.kind == WIRE_ANSWER)
+            return true;
+    }
+    return false;
+}
+
 /* A burst of lies, noise and damaged packets to neighbours and others. */
 static void forge_burst(struct sim_world *w, uint16_t slot)
 {
@@ -93,7 +106,8 @@ static void forge_burst(struct sim_world *w, uint16_t slot)
         while (wire_put(&p, &f) == 0 && rng_chance(&w->rng, 700000));
         if (rng_chance(&w->rng, 200000))
             bytes[rng_below(&w->rng, p.size)] ^= (uint8_t)(1 << rng_below(&w->rng, 8));
-        if (roster_member(sim_world_roster(w), to))
+        /* What it says of itself, others may believe: that is no lie about another. */
+        if (roster_member(sim_world_roster(w), to) && !speaks_of_itself(bytes, p.size))
             sim_node_forge(w, slot, to, bytes, p.size);
     }
 }

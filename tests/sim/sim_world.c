@@ -7,7 +7,7 @@
 
 #include "base/number.h"
 
-enum { PROOFS = 64, ROSTERS_MAX = 4096, CHECK_EVERY = 512 };
+enum { PROOFS_MAX = 256, ROSTERS_MAX = 4096, CHECK_EVERY = 512 };
 
 static const uint8_t salt[SIPHASH_KEY_SIZE] = "broch simulator";
 
@@ -215,7 +215,7 @@ static void check_change(struct sim_world *w, uint16_t slot, const struct swim_c
 
     if (slot == change->slot && change->standing == WIRE_STANDING_UNREACHABLE)
         sim_world_violate(w, slot, "holds itself unreachable");
-    if (change->standing == WIRE_STANDING_ALIVE && change->incarnation > subject->incarnation)
+    if (change->incarnation > subject->incarnation)
         sim_world_violate(w, slot, "believes an incarnation that its owner never signed");
 }
 
@@ -255,6 +255,8 @@ static void arm(struct sim_world *w, uint16_t slot)
     struct sim_event e = { .kind = SIM_TIMER, .node = slot, .life = n->life };
 
     e.at_ns = world_time(n, n->deadline_ns);
+    if (e.at_ns < w->now_ns)
+        e.at_ns = w->now_ns; /* overdue after a pause */
     if (e.at_ns >= n->timer_ns)
         return; /* the queued one will look again */
     n->timer_ns = e.at_ns;
@@ -477,12 +479,13 @@ void sim_node_crash(struct sim_world *w, uint16_t slot, bool lose_last_write)
 void sim_node_start(struct sim_world *w, uint16_t slot)
 {
     struct sim_node *n = &w->nodes[slot];
+    uint16_t proofs = w->capacity < PROOFS_MAX ? w->capacity : PROOFS_MAX;
     struct swim_config config = { .parameters = &swim_parameters_overlay,
                                   .signer = &w->signer,
                                   .id = n->id,
                                   .seed = rng_next(&w->rng),
                                   .incarnation = n->written,
-                                  .proofs = PROOFS };
+                                  .proofs = proofs };
 
     if (n->core || !n->member)
         return;
@@ -493,7 +496,7 @@ void sim_node_start(struct sim_world *w, uint16_t slot)
     n->timer_ns = UINT64_MAX;
     n->up_since_ns = n->disturbed_ns = w->now_ns;
     if (!n->memory)
-        n->memory = malloc(swim_size(w->capacity, PROOFS));
+        n->memory = malloc(swim_size(w->capacity, proofs));
     CHECK(n->memory);
     n->core = swim_init(n->memory, &config, local_time(n, w->now_ns), &n->deadline_ns);
     if (w->traced == slot)
@@ -623,6 +626,17 @@ static const char *judge(const struct sim_world *w, uint16_t slot, uint16_t subj
     return NULL;
 }
 
+static uint16_t first_difference(const struct sim_world *w, const struct sim_node *a,
+                                 const struct sim_node *b)
+{
+    for (uint16_t i = 0; i < w->capacity; i++) {
+        if (swim_standing(a->core, i) != swim_standing(b->core, i) ||
+            swim_incarnation(a->core, i) != swim_incarnation(b->core, i))
+            return i;
+    }
+    return ROSTER_NONE;
+}
+
 bool sim_world_converged(const struct sim_world *w, const char **ret_why, uint16_t *ret_node,
                          uint16_t *ret_subject)
 {
@@ -641,8 +655,10 @@ bool sim_world_converged(const struct sim_world *w, const char **ret_why, uint16
                 return false;
         }
         *ret_why = "holds another view than the first node";
-        if (first && swim_view_digest(n->core) != swim_view_digest(first->core))
+        if (first && swim_view_digest(n->core) != swim_view_digest(first->core)) {
+            *ret_subject = first_difference(w, n, first);
             return false;
+        }
         first = n;
     }
     return true;
