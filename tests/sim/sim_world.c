@@ -378,11 +378,12 @@ static void run_node_event(struct sim_world *w, struct sim_event *e)
 {
     struct sim_node *n = &w->nodes[e->node];
 
-    if (!n->core || e->life != n->life || postpone(w, e)) {
-        if (!n->core || e->life != n->life)
-            free(e->large);
+    if (!n->core || e->life != n->life || (e->kind == SIM_TIMER && e->at_ns != n->timer_ns)) {
+        free(e->large); /* for a former life, or a timer that an earlier one replaced */
         return;
     }
+    if (postpone(w, e))
+        return;
     if (e->kind == SIM_TIMER)
         run_timer(w, e->node);
     else if (e->kind == SIM_PACKET)
