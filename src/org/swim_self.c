@@ -45,10 +45,10 @@ static bool was_refuted_often(const struct swim *s)
     return first_ns != 0 && s->now_ns - first_ns <= 2 * s->p->damping_ns;
 }
 
-static void become_unstable(struct swim *s, uint32_t incarnation)
+static void become_unstable(struct swim *s)
 {
     count(s, SWIM_COUNT_UNSTABLE_SELF);
-    record_set(s, s->self, incarnation, WIRE_STANDING_UNSTABLE);
+    record_set(s, s->self, s->members[s->self].incarnation, WIRE_STANDING_UNSTABLE);
     news_tell(s, s->self, TELL_ALL);
     s->quiet_ns =
         s->quiet_ns == 0 ? s->p->quiet_min_ns : earlier(2 * s->quiet_ns, s->p->quiet_max_ns);
@@ -63,8 +63,9 @@ void self_claimed(struct swim *s, uint32_t incarnation, enum wire_standing stand
         return;
     if (incarnation > m->incarnation && incarnation - m->incarnation > SWIM_AHEAD_MAX)
         return; /* only our own signature makes us believe that we were that far */
-    if (standing == WIRE_STANDING_UNSTABLE && was_refuted_often(s)) {
-        become_unstable(s, incarnation);
+    if (standing == WIRE_STANDING_UNSTABLE && incarnation == m->incarnation &&
+        was_refuted_often(s)) {
+        become_unstable(s);
         return;
     }
     if (s->bumped_ns == 0 || s->now_ns - s->bumped_ns >= NS_PER_S)
