@@ -172,7 +172,7 @@ static void take_frame(struct swim *s, const struct swim_event *event, const str
         news_owner_word(s, event->from, f->beat.incarnation);
         watch_beat(s, event->from, &f->beat, event->received_ns);
         repair_digest(s, event->from, &f->beat);
-        repair_behind(s, event->from, f->beat.incarnation);
+        repair_beat(s, event->from, f->beat.incarnation);
         break;
     case WIRE_PROBE:
         self_probed(s, event->from, &f->probe);

@@ -120,6 +120,11 @@ static const uint8_t *find_proof(const struct swim *s, uint16_t slot)
     return p->slot == slot && p->incarnation == m->incarnation ? p->signature : NULL;
 }
 
+bool news_has_proof(const struct swim *s, uint16_t slot)
+{
+    return find_proof(s, slot) != NULL;
+}
+
 /* The frame that passes on what we hold; false when there is nothing to say or no proof to say it
  * by. A verdict goes without the proof: nearly everybody knows the incarnation. */
 bool news_frame(struct swim *s, uint16_t slot, struct wire_frame *ret)

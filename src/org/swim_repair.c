@@ -181,13 +181,17 @@ void repair_seen(struct swim *s, uint16_t slot)
         check_member(s, slot, PURPOSE_TRY, m->incarnation, WIRE_STANDING_UNREACHABLE);
 }
 
-/* A member beats at an incarnation below the one it once signed: it lost its disk's last write. */
-void repair_behind(struct swim *s, uint16_t slot, uint32_t incarnation)
+/* What a beat's incarnation shows. Below what we hold: the member lost its disk's last write and is
+ * told. Otherwise, as its observer, we see to it that we can prove where it is: told of an older
+ * one, it answers with its signature. */
+void repair_beat(struct swim *s, uint16_t slot, uint32_t incarnation)
 {
     const struct member *m = &s->members[slot];
 
     if (incarnation < m->incarnation)
         check_member(s, slot, PURPOSE_TRY, m->incarnation, (enum wire_standing)m->standing);
+    else if (incarnation > 0 && edge_find(s, slot) && !news_has_proof(s, slot))
+        check_member(s, slot, PURPOSE_TRY, 0, WIRE_STANDING_ALIVE);
 }
 
 /* Members whose observers are all out of reach have nobody to notice when they go too. */

@@ -223,6 +223,7 @@ void news_signed(struct swim *s, uint16_t from, const struct wire_signed *proved
 void news_owner_word(struct swim *s, uint16_t slot, uint32_t incarnation);
 bool news_frame(struct swim *s, uint16_t slot, struct wire_frame *ret);
 /* What we hold with the owner's signed word for it, whatever the standing. */
+bool news_has_proof(const struct swim *s, uint16_t slot);
 bool news_signed_frame(struct swim *s, uint16_t slot, struct wire_frame *ret);
 void news_flush(struct swim *s);
 void news_drop_edges(struct swim *s);
@@ -248,4 +249,4 @@ void repair_held(struct swim *s, uint16_t from, const struct wire_held *held, bo
 void repair_ask(struct swim *s, uint16_t slot, uint16_t from);
 void repair_run(struct swim *s);
 void repair_seen(struct swim *s, uint16_t slot);
-void repair_behind(struct swim *s, uint16_t slot, uint32_t incarnation);
+void repair_beat(struct swim *s, uint16_t slot, uint32_t incarnation);

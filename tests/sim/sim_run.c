@@ -31,7 +31,8 @@ static void on_change(void *context, struct sim_world *w, const struct sim_chang
 
     if (run->settled && change->standing == WIRE_STANDING_UNREACHABLE &&
         w->nodes[change->subject].core)
-        sim_world_violate(w, change->node, "verdict about a healthy node in a quiet org");
+        sim_world_violate(w, change->node, change->subject,
+                          "verdict about a healthy node in a quiet org");
 }
 
 void sim_plan_schedule(const struct sim_plan *plan, struct sim_schedule *ret)
@@ -65,7 +66,7 @@ static bool converge(struct sim_world *w, struct sim_result *ret)
             return true;
         }
     }
-    sim_world_violate(w, ret->node, why);
+    sim_world_violate(w, ret->node, ret->subject, why);
     return false;
 }
 
@@ -77,8 +78,8 @@ static void collect(const struct sim_world *w, struct sim_result *ret)
     ret->steps = w->steps;
     ret->delivered = w->delivered;
     ret->node_ns = w->now_ns * roster_count(sim_world_roster(w));
-    if (w->violation)
-        ret->node = w->violation_node;
+    ret->node = w->violation_node;
+    ret->subject = w->violation_subject;
     for (int i = 0; i < SWIM_COUNT_MAX_; i++)
         ret->counts[i] = sim_world_count(w, (enum swim_count)i);
 }

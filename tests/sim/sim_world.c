@@ -98,12 +98,13 @@ static struct roster *new_roster(struct sim_world *w)
     return r;
 }
 
-void sim_world_violate(struct sim_world *w, uint16_t node, const char *what)
+void sim_world_violate(struct sim_world *w, uint16_t node, uint16_t subject, const char *what)
 {
     if (w->violation)
         return;
     w->violation = what;
     w->violation_node = node;
+    w->violation_subject = subject;
 }
 
 static void mix_trace(struct sim_world *w, uint64_t value)
@@ -119,7 +120,7 @@ static void account(struct sim_world *w, uint16_t slot, size_t size)
     uint32_t at = n->sent_at % SWIM_PACKETS_PER_S;
 
     if (n->sent_at >= SWIM_PACKETS_PER_S && local_ns - n->sent_ns[at] < NS_PER_S)
-        sim_world_violate(w, slot, "more than 20 packets in a second");
+        sim_world_violate(w, slot, ROSTER_NONE, "more than 20 packets in a second");
     n->sent_ns[at] = local_ns;
     n->sent_bytes[at] = (uint32_t)bytes;
     n->sent_at++;
@@ -129,7 +130,7 @@ static void account(struct sim_world *w, uint16_t slot, size_t size)
             bytes += n->sent_bytes[i];
     }
     if (bytes > SWIM_BYTES_PER_S)
-        sim_world_violate(w, slot, "more than 16 KiB in a second");
+        sim_world_violate(w, slot, ROSTER_NONE, "more than 16 KiB in a second");
     n->packets++;
     n->payload_bytes += size;
     n->outer4_bytes += wire_outer_size(size, false);
@@ -214,9 +215,10 @@ static void check_change(struct sim_world *w, uint16_t slot, const struct swim_c
     const struct sim_node *subject = &w->nodes[change->slot];
 
     if (slot == change->slot && change->standing == WIRE_STANDING_UNREACHABLE)
-        sim_world_violate(w, slot, "holds itself unreachable");
+        sim_world_violate(w, slot, change->slot, "holds itself unreachable");
     if (change->incarnation > subject->incarnation)
-        sim_world_violate(w, slot, "believes an incarnation that its owner never signed");
+        sim_world_violate(w, slot, change->slot,
+                          "believes an incarnation that its owner never signed");
 }
 
 static void print_change(const struct sim_world *w, const struct sim_change *c)
@@ -272,9 +274,9 @@ static void send_all(struct sim_world *w, uint16_t slot)
         const uint8_t *bytes = out->bytes + s->offset;
 
         if (s->to == slot || !roster_member(roster_of(w, &w->nodes[slot]), s->to))
-            sim_world_violate(w, slot, "sends to itself or to no member");
+            sim_world_violate(w, slot, ROSTER_NONE, "sends to itself or to no member");
         if (!w->light && wire_check(bytes, s->size) < 0)
-            sim_world_violate(w, slot, "sends what it would refuse");
+            sim_world_violate(w, slot, ROSTER_NONE, "sends what it would refuse");
         mix_trace(w, w->now_ns ^ (uint64_t)slot << 48 ^ (uint64_t)s->to << 32);
         for (uint16_t j = 0; !w->light && j < s->size; j++)
             mix_trace(w, bytes[j]);
@@ -295,13 +297,13 @@ static void step(struct sim_world *w, uint16_t slot, struct swim_event *event)
     r = swim_step(n->core, event, w->out);
     w->steps++;
     if (r < 0 && event->kind != SWIM_EVENT_PACKET)
-        sim_world_violate(w, slot, "an event of its own was refused");
+        sim_world_violate(w, slot, ROSTER_NONE, "an event of its own was refused");
     if (w->out->persist && !n->failed_disk) {
         n->written_before = n->written;
         n->written = w->out->incarnation;
     }
     if (r == 0 && w->out->deadline_ns <= event->now_ns)
-        sim_world_violate(w, slot, "deadline is not in the future");
+        sim_world_violate(w, slot, ROSTER_NONE, "deadline is not in the future");
     take_changes(w, slot);
     send_all(w, slot);
     n->deadline_ns = w->out->deadline_ns;
@@ -627,15 +629,14 @@ static const char *judge(const struct sim_world *w, uint16_t slot, uint16_t subj
     return NULL;
 }
 
-static uint16_t first_difference(const struct sim_world *w, const struct sim_node *a,
-                                 const struct sim_node *b)
+static bool differ(const struct sim_world *w, uint16_t subject, const struct sim_node *a,
+                   const struct sim_node *b)
 {
-    for (uint16_t i = 0; i < w->capacity; i++) {
-        if (swim_standing(a->core, i) != swim_standing(b->core, i) ||
-            swim_incarnation(a->core, i) != swim_incarnation(b->core, i))
-            return i;
-    }
-    return ROSTER_NONE;
+    if (!w->nodes[subject].member)
+        return false;
+    return swim_standing(a->core, subject) != swim_standing(b->core, subject) ||
+           (w->nodes[subject].core &&
+            swim_incarnation(a->core, subject) != swim_incarnation(b->core, subject));
 }
 
 bool sim_world_converged(const struct sim_world *w, const char **ret_why, uint16_t *ret_node,
@@ -652,13 +653,10 @@ bool sim_world_converged(const struct sim_world *w, const char **ret_why, uint16
         for (uint16_t subject = 0; subject < w->capacity; subject++) {
             *ret_subject = subject;
             *ret_why = judge(w, slot, subject);
+            if (!*ret_why && first && differ(w, subject, n, first))
+                *ret_why = "holds another view than the first node";
             if (*ret_why)
                 return false;
-        }
-        *ret_why = "holds another view than the first node";
-        if (first && swim_view_digest(n->core) != swim_view_digest(first->core)) {
-            *ret_subject = first_difference(w, n, first);
-            return false;
         }
         first = n;
     }

@@ -87,7 +87,7 @@ struct sim_world {
     uint64_t steps, delivered, lost;
     uint64_t counts[SWIM_COUNT_MAX_]; /* of cores that ended */
     const char *violation;            /* the first one */
-    uint16_t violation_node;
+    uint16_t violation_node, violation_subject;
     uint16_t traced; /* this node's history goes to stdout; ROSTER_NONE */
     bool light;      /* figures: skip the costlier checks */
 };
@@ -99,7 +99,8 @@ struct sim_world *sim_world_free(struct sim_world *w);
 /* Runs until this time, or until something is violated: false then. */
 bool sim_world_run(struct sim_world *w, uint64_t until_ns);
 
-void sim_world_violate(struct sim_world *w, uint16_t node, const char *what);
+/* The subject is ROSTER_NONE when there is none. */
+void sim_world_violate(struct sim_world *w, uint16_t node, uint16_t subject, const char *what);
 
 void sim_node_crash(struct sim_world *w, uint16_t slot, bool lose_last_write);
 void sim_node_start(struct sim_world *w, uint16_t slot);
@@ -121,6 +122,8 @@ const struct roster *sim_world_roster(const struct sim_world *w);
 uint64_t sim_world_count(const struct sim_world *w, enum swim_count count);
 
 /* True when every node that is up holds every member that is up not unreachable, every member that
- * is down unreachable, and all views are equal. Else says in *ret_why what is wrong. */
+ * is down unreachable, and all views are equal (but for the incarnation of a member that is down:
+ * its owner's word for it may be lost with the last who heard it). Else *ret_why says what is
+ * wrong. */
 bool sim_world_converged(const struct sim_world *w, const char **ret_why, uint16_t *ret_node,
                          uint16_t *ret_subject);
