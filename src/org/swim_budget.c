@@ -3,15 +3,17 @@
 #include <string.h>
 
 /* How full the window may be for each class. A beat always finds room, so that a busy node is not
- * taken for a dead one; answers come next, so that one verdict does not bring others. */
+ * taken for a dead one; answers come next, so that one verdict does not bring others. News may pass
+ * inquiries: a verdict that waits for its own inquiry's packets to be a second old comes half a
+ * second late, and two neighbours at once are enough to begin with. */
 static const struct {
     uint8_t packets;
     uint32_t bytes;
 } marks[] = {
     [SEND_BEAT] = { SWIM_PACKETS_PER_S, SWIM_BYTES_PER_S },
-    [SEND_ANSWER] = { SWIM_PACKETS_PER_S - 2, SWIM_BYTES_PER_S - 1024 },
-    [SEND_INQUIRY] = { SWIM_PACKETS_PER_S - 3, SWIM_BYTES_PER_S - 2048 },
-    [SEND_NEWS] = { SWIM_PACKETS_PER_S - 4, SWIM_BYTES_PER_S - 3072 },
+    [SEND_ANSWER] = { SWIM_PACKETS_PER_S - 1, SWIM_BYTES_PER_S - 1024 },
+    [SEND_INQUIRY] = { SWIM_PACKETS_PER_S - 4, SWIM_BYTES_PER_S - 3072 },
+    [SEND_NEWS] = { SWIM_PACKETS_PER_S - 2, SWIM_BYTES_PER_S - 2048 },
     [SEND_REPAIR] = { SWIM_PACKETS_PER_S / 2, SWIM_BYTES_PER_S / 2 },
 };
 

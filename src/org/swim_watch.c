@@ -66,7 +66,7 @@ static void learn_delay(const struct swim *s, struct edge *e, uint64_t received_
 {
     uint64_t off = received_ns > e->due_ns ? received_ns - e->due_ns : e->due_ns - received_ns;
 
-    if (!e->heard || off > s->p->beat_ns)
+    if (!e->heard || off > s->p->beat_ns / 4)
         return; /* a beat was lost or the turn changed: no measure of delay */
     e->deviation_ns = (7 * e->deviation_ns + off) / 8;
 }
