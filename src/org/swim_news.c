@@ -20,7 +20,7 @@ static void edge_returned(struct swim *s, uint16_t slot)
     if (!e)
         return;
     e->order = ++s->order; /* at the end: what others were promised holds */
-    e->early = false;
+    e->early = 0;
     e->heard = false;
     e->heard_ns = s->now_ns;
     e->due_ns = s->now_ns + (ROSTER_OBSERVERS_MAX + 2) * s->p->beat_ns;

@@ -57,7 +57,7 @@ struct edge {
     uint8_t turn;   /* as of its last beat */
     uint8_t number; /* of its last beat */
     uint8_t health;
-    bool early;       /* probed for the beat that is due */
+    uint8_t early;    /* probes of our own for the beat that is due */
     bool heard;       /* a beat, ever */
     bool voted;       /* for the verdict that holds or was refuted last */
     uint16_t voucher; /* who alone said that it answered, while we heard nothing; or ROSTER_NONE */

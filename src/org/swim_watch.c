@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Before the first beat of a subject is missed: a whole turn of ten, and two. */
-enum { FIRST_TURN = 12, TURN_DEFAULT = ROSTER_OBSERVERS_MAX };
+enum { FIRST_TURN = 12, TURN_DEFAULT = ROSTER_OBSERVERS_MAX, EARLY_PROBES = 2 };
 
 /* How much each step of the subject's own health adds to its grace. */
 #define HEALTH_GRACE_NS (25 * NS_PER_MS)
@@ -83,7 +83,7 @@ void watch_beat(struct swim *s, uint16_t from, const struct wire_beat *beat, uin
         return; /* watched again when it has refuted that */
     learn_delay(s, e, received_ns);
     e->heard = true;
-    e->early = false;
+    e->early = 0;
     e->voted = false;
     e->number = beat->number;
     e->turn = beat->turn;
@@ -111,7 +111,7 @@ static void await_next(struct swim *s, struct edge *e)
 {
     uint64_t turn_ns = e->turn * s->p->beat_ns;
 
-    e->early = false;
+    e->early = 0;
     e->due_ns += turn_ns;
     if (e->due_ns < s->now_ns)
         e->due_ns = s->now_ns + turn_ns;
@@ -145,6 +145,12 @@ static void overdue(struct swim *s, struct edge *e)
     (void)inquiry_start(s, e->slot, PURPOSE_OPEN, window_ns); /* pool full: the next beat tells */
 }
 
+/* When the next thing is to be done about a beat, counted from when it was due. */
+static uint64_t early_ns(const struct edge *e, uint64_t grace_ns)
+{
+    return (e->early + 1u) * grace_ns / (EARLY_PROBES + 1);
+}
+
 static void watch_edge(struct swim *s, struct edge *e)
 {
     uint64_t grace_ns = grace(s, e);
@@ -155,9 +161,9 @@ static void watch_edge(struct swim *s, struct edge *e)
     }
     if (is_held(s, e->slot, WIRE_STANDING_UNREACHABLE))
         return;
-    if (!e->early && s->now_ns >= e->due_ns + grace_ns / 3) {
-        /* One probe of our own settles most lost beats without troubling nine others. */
-        e->early = true;
+    /* Two probes of our own settle nearly every lost beat without troubling nine others. */
+    if (e->early < EARLY_PROBES && s->now_ns >= e->due_ns + early_ns(e, grace_ns)) {
+        e->early++;
         if (e->heard_ns < e->due_ns) {
             count(s, SWIM_COUNT_EARLY_PROBES);
             probe_alone(s, e, WIRE_STANDING_ALIVE);
@@ -221,7 +227,7 @@ uint64_t watch_deadline(const struct swim *s)
         uint64_t grace_ns = grace(s, e);
 
         if (!is_held(s, e->slot, WIRE_STANDING_UNREACHABLE))
-            next_ns = earlier(next_ns, e->due_ns + (e->early ? grace_ns : grace_ns / 3));
+            next_ns = earlier(next_ns, e->due_ns + early_ns(e, grace_ns));
     }
     return next_ns;
 }
@@ -252,6 +258,6 @@ void watch_shift(struct swim *s, uint64_t late_ns)
 
         if (e->due_ns < s->now_ns)
             e->due_ns = earlier(e->due_ns + late_ns, s->now_ns);
-        e->early = false;
+        e->early = 0;
     }
 }

@@ -84,7 +84,8 @@ static void on_change(void *context, struct sim_world *w, const struct sim_chang
     if (c->standing != WIRE_STANDING_UNREACHABLE)
         return;
     if (!w->nodes[c->subject].core) {
-        f->known_ns[c->subject] = c->at_ns;
+        if (!f->is_slow[c->node])
+            f->known_ns[c->subject] = c->at_ns;
         return;
     }
     if (f->seen[c->subject] == c->incarnation + 1)
@@ -128,13 +129,13 @@ static double percentile(const struct figures *f, size_t per_thousand)
     return (double)f->delays[at < f->delay_count ? at : f->delay_count - 1] / 1e9;
 }
 
-static bool everybody_knows(const struct sim_world *w, uint16_t victim)
+/* All nodes that are up and not slow themselves: who is frozen cannot know anything. */
+static bool everybody_knows(const struct figures *f, const struct sim_world *w, uint16_t victim)
 {
     for (uint16_t i = 0; i < w->capacity; i++) {
         const struct sim_node *n = &w->nodes[i];
 
-        /* Who is frozen cannot know anything now. */
-        if (n->core && n->frozen_ns <= w->now_ns &&
+        if (n->core && !f->is_slow[i] &&
             swim_standing(n->core, victim) != WIRE_STANDING_UNREACHABLE)
             return false;
     }
@@ -159,12 +160,12 @@ static void kill_some(struct figures *f, struct sim_world *w)
         uint16_t victim = pick_victim(f);
         unsigned int looks = 0;
 
-        (void)sim_world_run(w, w->now_ns + 12 * NS_PER_S + rng_below(&f->rng, 950 * NS_PER_MS));
+        (void)sim_world_run(w, w->now_ns + 30 * NS_PER_S + rng_below(&f->rng, 950 * NS_PER_MS));
         f->killed_ns[victim] = w->now_ns;
         sim_node_crash(w, victim, false);
         do
             (void)sim_world_run(w, w->now_ns + NS_PER_S / 2);
-        while (!everybody_knows(w, victim) && ++looks < 60);
+        while (!everybody_knows(f, w, victim) && ++looks < 60);
         if (looks == 60)
             f->unknown++;
         else
@@ -354,11 +355,11 @@ static const struct table {
       { { "RTT 1 ms", 32, 32, 32, 1 }, { "RTT 5 ms, 10 % loss", 32, 32, 32, 5, 100000 } } },
     { "kills-1000",
       kills,
-      { { "RTT 1 ms", 1000, 250, 4, 1 },
-        { "RTT 5 ms", 1000, 250, 4, 5 },
-        { "RTT 5 ms, 10 % loss", 1000, 250, 4, 5, 100000 },
-        { "RTT 100 ms, 5 % loss", 1000, 250, 4, 100, 50000 },
-        { "5 % slow (0.5 to 32 s), RTT 1 ms", 1000, 250, 4, 1, 0, 50000 } } },
+      { { "RTT 1 ms", 1000, 2, 1, 1 },
+        { "RTT 5 ms", 1000, 2, 1, 5 },
+        { "RTT 5 ms, 10 % loss", 1000, 60, 1, 5, 100000 },
+        { "RTT 100 ms, 5 % loss", 1000, 60, 1, 100, 50000 },
+        { "5 % slow (0.5 to 32 s), RTT 1 ms", 1000, 60, 1, 1, 0, 50000 } } },
     { "kills-10000", kills, { { "RTT 5 ms, 10 % loss", 10000, 100, 1, 5, 100000 } } },
     { "idle",
       idle,
