@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-enum { REPORT_FROM = 3 }; /* unanswered probes that make a vote */
+enum {
+    REPORT_FROM = 3, /* unanswered probes that make a vote */
+    GIVE_UP_WINDOWS = 4,
+};
 
 struct inquiry *inquiry_find(struct swim *s, uint16_t subject)
 {
@@ -90,6 +93,7 @@ static void restart(struct swim *s, struct inquiry *q, uint64_t window_ns)
 {
     q->number = s->number++;
     q->probes = 0;
+    q->reported = 0;
     q->report_count = 0;
     q->second = false;
     q->voucher = ROSTER_NONE;
@@ -240,8 +244,16 @@ static void run_one(struct swim *s, struct inquiry *q)
         finish(s, q);
         return;
     }
-    if (q->purposes & PURPOSE_HELP && q->probes >= REPORT_FROM)
+    if (s->now_ns - q->start_ns > GIVE_UP_WINDOWS * q->window_ns) {
+        q->purposes = 0; /* our budget starved it: no evidence of anything */
+        return;
+    }
+    /* Once for each probe: reports that repeat while a probe is denied would use up the budget that
+     * the probe waits for. */
+    if (q->purposes & PURPOSE_HELP && q->probes >= REPORT_FROM && q->probes > q->reported) {
         report(s, q, q->probes);
+        q->reported = q->probes;
+    }
     if (q->probes == PROBES_MAX) {
         finish(s, q);
         return;

@@ -37,6 +37,7 @@ struct inquiry {
     uint16_t number;
     uint8_t purposes; /* 0: free */
     uint8_t probes;   /* sent */
+    uint8_t reported; /* probes that the callers were told of */
     uint8_t caller_count;
     uint8_t report_count;
     bool second;              /* window */
