@@ -309,8 +309,6 @@ void sim_world_heal(struct sim_world *w, const struct sim_network *net)
         n->cut_to = ROSTER_NONE;
         n->in_loss_ppm = n->out_loss_ppm = 0;
         n->failed_disk = n->newer = false;
-        n->slow_until_ns = 0;
-        if (n->frozen_ns > w->now_ns)
-            n->frozen_ns = w->now_ns;
+        n->slow_until_ns = 0; /* who is frozen thaws in its own time */
     }
 }

@@ -334,8 +334,9 @@ static void run_packet(struct sim_world *w, const struct sim_event *e)
 
     if (event.received_ns == 0)
         event.received_ns = local_time(&w->nodes[e->node], w->now_ns);
-    if (!knows(w, &w->nodes[e->node], e->from))
-        return;
+    if (roster_member(roster_of(w, &w->nodes[e->node]), e->from) &&
+        !knows(w, &w->nodes[e->node], e->from))
+        return; /* its roster has somebody else there; a free slot is for the core to refuse */
     w->delivered++;
     step(w, e->node, &event);
 }
@@ -650,6 +651,10 @@ bool sim_world_converged(const struct sim_world *w, const char **ret_why, uint16
         if (!n->core)
             continue;
         *ret_node = slot;
+        *ret_subject = ROSTER_NONE;
+        *ret_why = "is frozen";
+        if (n->frozen_ns > w->now_ns)
+            return false;
         for (uint16_t subject = 0; subject < w->capacity; subject++) {
             *ret_subject = subject;
             *ret_why = judge(w, slot, subject);
