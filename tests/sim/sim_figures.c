@@ -24,6 +24,7 @@ struct scenario {
     uint32_t slow_ppm; /* share of nodes that freeze again and again ... */
     uint64_t slow_ms;  /* ... for so long; 0: 0.5, 2, 8 and 32 s in turn */
     uint64_t minutes;
+    uint64_t limit_ms; /* the 99th percentile must not be above; 0 none */
 };
 
 struct figures {
@@ -174,9 +175,17 @@ static void kill_some(struct figures *f, struct sim_world *w)
     }
 }
 
-static void kills(const struct scenario *sc)
+static bool no_violation(const struct sim_world *w)
+{
+    if (w->violation)
+        printf("  VIOLATION: node %u %s\n", w->violation_node, w->violation);
+    return !w->violation;
+}
+
+static bool kills(const struct scenario *sc)
 {
     struct figures f;
+    bool good = true;
 
     figures_init(&f, sc);
     for (uint16_t world = 0; world < sc->worlds; world++) {
@@ -188,8 +197,7 @@ static void kills(const struct scenario *sc)
         slow_some(&f, w, UINT64_MAX / 4);
         (void)sim_world_run(w, 20 * NS_PER_S);
         kill_some(&f, w);
-        if (w->violation)
-            printf("  VIOLATION: node %u %s\n", w->violation_node, w->violation);
+        good &= no_violation(w);
         sim_world_free(w);
     }
     qsort(f.delays, f.delay_count, sizeof(uint64_t), by_size);
@@ -198,7 +206,11 @@ static void kills(const struct scenario *sc)
            sc->name, sc->nodes, f.delay_count, percentile(&f, 500), percentile(&f, 990),
            percentile(&f, 1000), f.unknown, f.false_verdicts);
     (void)fflush(stdout); /* for whoever watches */
+    if (sc->limit_ms > 0 && (f.unknown > 0 || f.false_verdicts > 0 ||
+                             percentile(&f, 990) * 1000 > (double)sc->limit_ms))
+        good = false;
     figures_done(&f);
+    return good;
 }
 
 struct traffic {
@@ -227,13 +239,14 @@ static double observers_mean(const struct sim_world *w)
     return sum / w->capacity;
 }
 
-static void idle(const struct scenario *sc)
+static bool idle(const struct scenario *sc)
 {
     struct figures f;
     struct sim_world *w;
     struct traffic before, after;
     double seconds = (double)sc->minutes * 60, sessions, node_s = seconds * sc->nodes;
     clock_t start;
+    bool good;
 
     figures_init(&f, sc);
     w = make_world(&f, 1);
@@ -255,18 +268,21 @@ static void idle(const struct scenario *sc)
            (double)(after.payload - before.payload) / node_s,
            (double)(after.packets - before.packets) / node_s, f.false_verdicts,
            node_s * CLOCKS_PER_SEC / (double)(start > 0 ? start : 1));
+    good = no_violation(w) && f.false_verdicts == 0;
     sim_world_free(w);
     figures_done(&f);
+    return good;
 }
 
 /* Counts after the first ten minutes, in which damping learns who is slow. */
-static void falsely(const struct scenario *sc)
+static bool falsely(const struct scenario *sc)
 {
     struct figures f;
     struct sim_world *w;
     struct traffic before, after;
     uint64_t early_slow, slow_nodes = (uint64_t)sc->nodes * sc->slow_ppm / 1000000;
     double hours = (double)sc->minutes / 60;
+    bool good;
 
     figures_init(&f, sc);
     w = make_world(&f, 7);
@@ -285,10 +301,10 @@ static void falsely(const struct scenario *sc)
            slow_nodes ? (double)(f.slow_verdicts - early_slow) / (double)slow_nodes / hours : 0,
            (double)(after.outer4 - before.outer4) / sc->nodes / hours / 3600);
     (void)fflush(stdout); /* for whoever watches */
-    if (w->violation)
-        printf("  VIOLATION: node %u %s\n", w->violation_node, w->violation);
+    good = no_violation(w);
     sim_world_free(w);
     figures_done(&f);
+    return good;
 }
 
 static bool sides_know(const struct sim_world *w, double *ret_share)
@@ -307,7 +323,7 @@ static bool sides_know(const struct sim_world *w, double *ret_share)
     return known == all;
 }
 
-static void split(const struct scenario *sc)
+static bool split(const struct scenario *sc)
 {
     struct figures f;
     struct sim_world *w;
@@ -315,6 +331,7 @@ static void split(const struct scenario *sc)
     const char *why;
     uint16_t node, subject;
     double share = 0;
+    bool good;
 
     figures_init(&f, sc);
     w = make_world(&f, 3);
@@ -337,19 +354,21 @@ static void split(const struct scenario *sc)
         (void)sim_world_run(w, w->now_ns + NS_PER_S);
     while (!sim_world_converged(w, &why, &node, &subject) && w->now_ns < heal_ns + 600 * NS_PER_S);
     printf("  %-34s %6u nodes: both sides know all after %.1f s, agree again %.0f s after "
-           "healing%s%s\n",
+           "healing\n",
            sc->name, sc->nodes, know_ns ? (double)(know_ns - start_ns) / 1e9 : -1.0,
-           (double)(w->now_ns - heal_ns) / 1e9, w->violation ? "; VIOLATION " : "",
-           w->violation ? w->violation : "");
+           (double)(w->now_ns - heal_ns) / 1e9);
+    good = no_violation(w);
     sim_world_free(w);
     figures_done(&f);
+    return good;
 }
 
 static const struct table {
     const char *name;
-    void (*run)(const struct scenario *sc);
-    struct scenario scenarios[8]; /* ends with nodes == 0 */
+    bool (*run)(const struct scenario *sc); /* false: something that must not be */
+    struct scenario scenarios[8];           /* ends with nodes == 0 */
 } tables[] = {
+    { "kills-check", kills, { { "RTT 1 ms", 32, 32, 2, 1, 0, 0, 0, 0, 2000 } } },
     { "kills-32",
       kills,
       { { "RTT 1 ms", 32, 32, 32, 1 }, { "RTT 5 ms, 10 % loss", 32, 32, 32, 5, 100000 } } },
@@ -380,6 +399,7 @@ static const struct table {
 int sim_figures(const char *const *names, size_t count)
 {
     size_t found = 0;
+    bool good = true;
 
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
         bool wanted = count == 0;
@@ -391,10 +411,10 @@ int sim_figures(const char *const *names, size_t count)
         found++;
         printf("%s\n", tables[i].name);
         for (const struct scenario *sc = tables[i].scenarios; sc->nodes > 0; sc++)
-            tables[i].run(sc);
+            good &= tables[i].run(sc);
     }
     if (found > 0 && (count == 0 || found == count))
-        return EXIT_CODE_DONE;
+        return good ? EXIT_CODE_DONE : EXIT_CODE_ERROR;
     (void)fprintf(stderr, "broch-sim: figures are");
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
         (void)fprintf(stderr, " %s", tables[i].name);
