@@ -212,6 +212,8 @@ static void take_packet(struct swim *s, const struct swim_event *event)
     struct cursor c = cursor_make(event->bytes, event->size);
     struct wire_frame frame;
 
+    if (event->received_ns > s->heard_ns)
+        s->heard_ns = event->received_ns;
     watch_heard(s, event->from, event->received_ns);
     inquiry_heard(s, event->from, event->received_ns);
     while (wire_next(&c, &frame) == 1)

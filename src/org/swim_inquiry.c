@@ -183,7 +183,7 @@ static void verdict(struct swim *s, const struct inquiry *q)
     news_verdict(s, q->subject, !alone);
 }
 
-/* Ours has had its window, or a report came after it: is there a verdict? True when it is over. */
+/* Ours has had its window, or a report came after it. True when it is over. */
 static bool settle(struct swim *s, struct inquiry *q)
 {
     if (votes(q) < votes_needed(s, q->subject)) {
@@ -196,6 +196,12 @@ static bool settle(struct swim *s, struct inquiry *q)
         }
         if (s->now_ns < q->next_ns)
             return false;
+        /* Alone we judge only when we are cut off from everybody. While others are heard, silence
+         * of all whom we asked is loss, and the next overdue beat asks again. */
+        if (votes(q) == 1 && s->heard_ns >= q->start_ns) {
+            count(s, SWIM_COUNT_INCONCLUSIVE);
+            return true;
+        }
     }
     verdict(s, q);
     return true;
@@ -400,6 +406,13 @@ void inquiry_close(struct swim *s, uint16_t subject)
 
     if (q)
         q->purposes = 0;
+}
+
+bool inquiry_is_helping(struct swim *s, uint16_t subject)
+{
+    const struct inquiry *q = inquiry_find(s, subject);
+
+    return q && q->purposes & PURPOSE_HELP;
 }
 
 bool inquiry_voted(struct swim *s, uint16_t subject)

@@ -71,6 +71,15 @@ void record_set(struct swim *s, uint16_t slot, uint32_t incarnation, enum wire_s
     }
 }
 
+/* The first news go at once; what follows soon waits for company and leaves room for inquiries,
+ * which a flood of small packets would starve. */
+static uint64_t flush_time(const struct swim *s, uint64_t at_ns)
+{
+    uint64_t gap_ns = s->flushed_ns + FLUSH_GAP_NS;
+
+    return s->flushed_ns == 0 || at_ns > gap_ns ? at_ns : gap_ns;
+}
+
 static void list_add(struct swim *s, uint16_t slot)
 {
     struct member *m = &s->members[slot];
@@ -84,7 +93,7 @@ static void list_add(struct swim *s, uint16_t slot)
     else
         s->members[s->news_tail].next = slot;
     s->news_tail = slot;
-    s->flush_ns = earlier(s->flush_ns, s->now_ns + s->p->batch_ns);
+    s->flush_ns = earlier(s->flush_ns, flush_time(s, s->now_ns + s->p->batch_ns));
 }
 
 void news_tell(struct swim *s, uint16_t slot, uint16_t except)
@@ -234,12 +243,10 @@ void news_flush(struct swim *s)
         }
     }
     drop_told(s);
+    s->flushed_ns = s->now_ns;
     s->flush_ns = NEVER_NS;
-    if (s->news_head != ROSTER_NONE) {
-        s->flush_ns = budget_next(s, SEND_NEWS);
-        if (s->flush_ns < s->now_ns + s->p->batch_ns)
-            s->flush_ns = s->now_ns + s->p->batch_ns;
-    }
+    if (s->news_head != ROSTER_NONE)
+        s->flush_ns = flush_time(s, budget_next(s, SEND_NEWS));
 }
 
 /* The edges changed their places: what was waiting goes out by comparing views. */

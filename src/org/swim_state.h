@@ -22,6 +22,7 @@ enum {
 #define REFRACTORY_NS NS_PER_S          /* after a refutation, news of a verdict wait so long */
 #define FRESH_NS      (300 * NS_PER_MS) /* a verdict takes longer than this to reach anybody */
 #define HEALTH_NS     (10 * NS_PER_S)   /* one step of own health is forgiven */
+#define FLUSH_GAP_NS  (600 * NS_PER_MS) /* news in quick succession wait, and fill packets */
 #define TENTH_NS      (100 * NS_PER_MS)
 
 /* Purposes of one inquiry; several may meet in one. */
@@ -122,11 +123,13 @@ struct swim {
 
     uint16_t news_head, news_tail; /* slots, ROSTER_NONE when empty */
     uint64_t flush_ns;
-    uint8_t flush_edge; /* whose turn it is */
+    uint64_t flushed_ns; /* 0 never */
+    uint8_t flush_edge;  /* whose turn it is */
 
     uint8_t health;
     uint64_t health_ns;
     uint64_t voided_ns; /* 0 never */
+    uint64_t heard_ns;  /* any packet of anybody */
 
     uint64_t bumped_ns; /* own incarnation; 0 never */
     uint64_t refuted_ns[STRIKES_MAX];
@@ -206,6 +209,7 @@ uint64_t inquiry_deadline(const struct swim *s);
 void inquiry_void(struct swim *s);
 void inquiry_close(struct swim *s, uint16_t subject);
 /* True when we have probed the subject often enough to have a vote. */
+bool inquiry_is_helping(struct swim *s, uint16_t subject);
 bool inquiry_voted(struct swim *s, uint16_t subject);
 
 /* swim_news.c: what is held about members. */

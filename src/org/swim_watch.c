@@ -131,6 +131,12 @@ static void overdue(struct swim *s, struct edge *e)
     bool heard = e->heard_ns >= e->due_ns;
     uint64_t window_ns = watch_window(s, e);
 
+    if (!heard && inquiry_is_helping(s, e->slot)) {
+        /* Another observer asks already: in a split, five would ask the same at once. Ours waits
+         * for what comes of it. */
+        e->due_ns = s->now_ns;
+        return;
+    }
     await_next(s, e);
     if (heard)
         return;
