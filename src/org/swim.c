@@ -203,7 +203,7 @@ static void take_frame(struct swim *s, const struct swim_event *event, const str
         break;
     case WIRE_KIND_MAX_:
     default:
-        CHECK(!"a kind that the decoder knows");
+        check_failed("a kind that the decoder knows", __FILE__, __LINE__);
     }
 }
 

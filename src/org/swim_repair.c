@@ -230,7 +230,7 @@ static uint16_t pick_unreachable(struct swim *s)
         if (s->members[slot].standing == WIRE_STANDING_UNREACHABLE && left-- == 0)
             return slot;
     }
-    CHECK(!"as many unreachable members as counted");
+    check_failed("as many unreachable members as counted", __FILE__, __LINE__);
     return ROSTER_NONE;
 }
 

@@ -107,7 +107,7 @@ static void put_value(struct wire_writer *w, const struct wire_frame *f)
         break;
     case WIRE_KIND_MAX_:
     default:
-        CHECK(!"a kind that can be sent");
+        check_failed("a kind that can be sent", __FILE__, __LINE__);
     }
 }
 
