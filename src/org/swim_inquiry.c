@@ -36,6 +36,14 @@ static struct inquiry *find_free(struct swim *s, uint8_t purpose)
     return q;
 }
 
+/* We ask about it ourselves just now: it is hardly the one to help. */
+static bool is_doubted(struct swim *s, uint16_t slot)
+{
+    const struct inquiry *q = inquiry_find(s, slot);
+
+    return q && q->purposes & PURPOSE_OPEN;
+}
+
 /* Reachable observers of the subject first; then, where there are few or none of them, neighbours
  * of ours, so that what one deaf node believes is never passed on unconfirmed. */
 static size_t list_helpers(struct swim *s, const struct inquiry *q, uint16_t ret[REPORTS_MAX])
@@ -46,7 +54,8 @@ static size_t list_helpers(struct swim *s, const struct inquiry *q, uint16_t ret
     for (uint8_t i = 0; m && i < m->observer_count; i++) {
         uint16_t slot = m->observers[i];
 
-        if (slot != s->self && s->members[slot].standing != WIRE_STANDING_UNREACHABLE)
+        if (slot != s->self && s->members[slot].standing != WIRE_STANDING_UNREACHABLE &&
+            (q->second || !is_doubted(s, slot)))
             ret[helpers++] = slot;
     }
     if (!q->second && edge_find(s, q->subject))
