@@ -643,6 +643,191 @@ static void test_roster_change(void **state)
     free(next);
 }
 
+/* The health in the first beat of ours at or after this time; everybody else beats meanwhile. */
+static uint8_t health_told(struct bench *b, uint16_t nodes, uint64_t at_ns)
+{
+    struct wire_frame f;
+
+    for (uint8_t number = 0;; number++) {
+        timer(b, b->out.deadline_ns);
+        if (b->now_ns >= at_ns && sent(b, ROSTER_NONE, WIRE_BEAT, &f) > 0)
+            return f.beat.health;
+        for (uint16_t i = 1; i < nodes; i++)
+            give_beat(b, i, 0, number);
+    }
+}
+
+/* Others learn from our beats how late our loop runs, and that it passes. */
+static void test_own_health_is_told(void **state)
+{
+    struct bench *b = bench_new(4, 0);
+    uint64_t late_ns;
+
+    assert_int_equal(health_told(b, 4, 0), 0);
+    timer(b, b->out.deadline_ns + 200 * NS_PER_MS);
+    late_ns = b->now_ns;
+    assert_int_equal(health_told(b, 4, late_ns), 3);
+    assert_int_equal(health_told(b, 4, late_ns + 11 * NS_PER_S), 2);
+    assert_int_equal(health_told(b, 4, late_ns + 31 * NS_PER_S), 0);
+    bench_free(b);
+}
+
+static void test_hearing_clears_the_voucher(void **state)
+{
+    struct wire_frame call, f = { .kind = WIRE_REPORT };
+    struct bench *b = open_inquiry(5, 3, &call);
+
+    f.report = (struct wire_report){ 103, call.call.number, 0 };
+    give(b, 1, &f);
+    assert_int_equal(edge_find(b->core, 3)->voucher, 1);
+    give_beat_turn(b, 3, 0, 101, 1);
+    assert_int_equal(edge_find(b->core, 3)->voucher, ROSTER_NONE);
+    assert_false(edge_find(b->core, 3)->voted);
+    bench_free(b);
+}
+
+static void test_owner_teaches_its_incarnation(void **state)
+{
+    struct bench *b = bench_new(6, 0);
+    struct wire_frame f = { .kind = WIRE_ANSWER };
+
+    f.answer.incarnation = 4;
+    give(b, 5, &f);
+    assert_int_equal(swim_incarnation(b->core, 5), 4);
+    give_beat(b, 5, 6, 1);
+    assert_int_equal(swim_incarnation(b->core, 5), 6);
+    assert_int_equal(sent(b, 5, WIRE_PROBE, &f), 1); /* and is asked to sign it */
+    assert_int_equal(f.probe.incarnation, 0);
+    give_beat(b, 5, 3, 2); /* lost its last write */
+    assert_int_equal(swim_incarnation(b->core, 5), 6);
+    bench_free(b);
+}
+
+/* Our own former signature is as good as a new one. */
+static void test_former_self_keeps_the_proof(void **state)
+{
+    struct bench *b = bench_new(6, 0);
+    struct wire_frame f = proved(100, 40, WIRE_STANDING_ALIVE), told;
+
+    give(b, 1, &f);
+    assert_int_equal(swim_incarnation(b->core, SELF), 40);
+    memset(&f, 0, sizeof(f));
+    f.kind = WIRE_PROBE;
+    f.probe.incarnation = 39;
+    give(b, 2, &f);
+    assert_int_equal(sent(b, 2, WIRE_SIGNED, &told), 1);
+    assert_int_equal(told.proved.incarnation, 40);
+    bench_free(b);
+}
+
+/* Proofs share places; nobody's proof is taken for another's, or for another incarnation. */
+static void test_proofs_are_not_mixed_up(void **state)
+{
+    struct bench *b = bench_new(30, 0);
+    struct wire_frame f = proved(101, 1, WIRE_STANDING_ALIVE), out;
+
+    give(b, 2, &f);
+    assert_true(news_signed_frame(b->core, 1, &out));
+    f = proved(117, 1, WIRE_STANDING_ALIVE); /* sixteen places on */
+    give(b, 2, &f);
+    assert_true(news_signed_frame(b->core, 17, &out));
+    assert_true(out.proved.subject == 117);
+    assert_false(news_signed_frame(b->core, 1, &out));
+    bench_free(b);
+}
+
+/* What others ask for leaves room for our own inquiries. */
+static void test_help_is_bounded(void **state)
+{
+    struct bench *b = bench_new(30, 0);
+    uint16_t from = b->core->edges[0].slot;
+    size_t helping = 0;
+
+    for (uint16_t slot = 1; slot < 30; slot++) {
+        struct wire_frame f = { .kind = WIRE_CALL };
+
+        f.call = (struct wire_call){ 100u + slot, slot, 550, 0 };
+        if (slot != from)
+            give(b, from, &f);
+    }
+    for (size_t i = 0; i < POOL_MAX; i++)
+        helping += b->core->pool[i].purposes == PURPOSE_HELP;
+    assert_int_equal(helping, HELPED_MAX);
+    bench_free(b);
+}
+
+static void test_how_far_ahead_we_believe(void **state)
+{
+    struct bench *b = bench_new(6, 7);
+    struct wire_frame f = unreachable(100, 7 + SWIM_AHEAD_MAX);
+
+    give(b, 1, &f);
+    assert_int_equal(swim_incarnation(b->core, SELF), 7 + SWIM_AHEAD_MAX + 1);
+    bench_free(b);
+}
+
+/* Unstable only after three refutations; the refused claim is itself the third. */
+static void test_two_refutations_are_not_enough(void **state)
+{
+    struct bench *b = bench_new(6, 0);
+    struct wire_frame f;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        b->now_ns += 2 * NS_PER_S;
+        f = unreachable(100, i);
+        give(b, 1, &f);
+    }
+    memset(&f, 0, sizeof(f));
+    f.kind = WIRE_UNSTABLE;
+    f.unstable = (struct wire_unstable){ 100, 2 };
+    b->now_ns += 2 * NS_PER_S;
+    give(b, 1, &f);
+    assert_int_equal(swim_standing(b->core, SELF), WIRE_STANDING_ALIVE);
+    assert_int_equal(swim_incarnation(b->core, SELF), 3);
+    f.unstable.incarnation = 3;
+    give(b, 1, &f);
+    assert_int_equal(swim_standing(b->core, SELF), WIRE_STANDING_UNSTABLE);
+    bench_free(b);
+}
+
+static void test_unstable_is_news(void **state)
+{
+    struct bench *b = bench_new(6, 0);
+    struct wire_frame f = { .kind = WIRE_UNSTABLE };
+
+    f.unstable.subject = 105;
+    give(b, 1, &f);
+    assert_int_equal(swim_standing(b->core, 5), WIRE_STANDING_UNSTABLE);
+    assert_true(run_until(b, b->now_ns + NS_PER_S, 2, WIRE_UNSTABLE, NULL));
+    f = unreachable(105, 0); /* graver, in the same incarnation */
+    b->now_ns += NS_PER_S;
+    give(b, 1, &f);
+    assert_int_equal(swim_standing(b->core, 5), WIRE_STANDING_UNREACHABLE);
+    bench_free(b);
+}
+
+static void test_roster_change_keeps_the_others(void **state)
+{
+    struct bench *b = bench_new(6, 0);
+    struct roster *next = roster_init(malloc(roster_size(NODES_MAX)), NODES_MAX, salt);
+    struct swim_event event = { .kind = SWIM_EVENT_ROSTER, .roster = next };
+    struct wire_frame f = unreachable(104, 0);
+    uint16_t slot;
+
+    b->now_ns += NS_PER_S;
+    give(b, 1, &f);
+    roster_copy(next, b->roster);
+    assert_int_equal(roster_add(next, 300, &slot), 0);
+    roster_seal(next);
+    event.now_ns = b->now_ns;
+    assert_int_equal(swim_step(b->core, &event, &b->out), 0);
+    assert_int_equal(swim_standing(b->core, 4), WIRE_STANDING_UNREACHABLE);
+    assert_non_null(edge_find(b->core, slot));
+    free(b->roster);
+    b->roster = next;
+    bench_free(b);
+}
+
 /* Whatever comes in: the bounds hold, nothing aborts, and every step ends. */
 static void test_storm_stays_in_bounds(void **state)
 {
@@ -733,6 +918,16 @@ int main(void)
         cmocka_unit_test(test_third_strike_is_unstable),
         cmocka_unit_test(test_own_unstable_spell),
         cmocka_unit_test(test_roster_change),
+        cmocka_unit_test(test_own_health_is_told),
+        cmocka_unit_test(test_hearing_clears_the_voucher),
+        cmocka_unit_test(test_owner_teaches_its_incarnation),
+        cmocka_unit_test(test_former_self_keeps_the_proof),
+        cmocka_unit_test(test_proofs_are_not_mixed_up),
+        cmocka_unit_test(test_help_is_bounded),
+        cmocka_unit_test(test_how_far_ahead_we_believe),
+        cmocka_unit_test(test_two_refutations_are_not_enough),
+        cmocka_unit_test(test_unstable_is_news),
+        cmocka_unit_test(test_roster_change_keeps_the_others),
         cmocka_unit_test(test_storm_stays_in_bounds),
         cmocka_unit_test(test_deterministic),
         cmocka_unit_test(test_names),
