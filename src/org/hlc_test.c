@@ -24,6 +24,7 @@ static void test_issue(void **state)
     assert_true(stamp == hlc_stamp_make(1000, 1));
     assert_int_equal(hlc_issue(&h, 900, &stamp), 0); /* the wall clock went back */
     assert_true(stamp == hlc_stamp_make(1000, 2));
+    assert_true(hlc_stamp_ms(stamp) == 1000);
     assert_int_equal(hlc_issue(&h, 5999, &stamp), 0);
     assert_int_equal(hlc_issue(&h, 6000, &stamp), 1); /* not below the ceiling */
     assert_true(h.ceiling == hlc_stamp_make(11000, 0));

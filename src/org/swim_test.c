@@ -584,11 +584,11 @@ static void test_third_strike_is_unstable(void **state)
     bench_free(b);
 }
 
-static void test_own_unstable_spell(void **state)
+/* A node that refuted three verdicts and is called unstable at incarnation 4. */
+static struct bench *bench_new_unstable(void)
 {
     struct bench *b = bench_new(4, 0);
     struct wire_frame f = { .kind = WIRE_UNSTABLE };
-    uint64_t end_ns;
 
     f.unstable.subject = 100;
     give(b, 1, &f); /* never refuted anything: a lie */
@@ -603,14 +603,46 @@ static void test_own_unstable_spell(void **state)
     f.unstable = (struct wire_unstable){ 100, 4 };
     give(b, 1, &f);
     assert_int_equal(swim_standing(b->core, SELF), WIRE_STANDING_UNSTABLE);
-    end_ns = b->now_ns + 120 * NS_PER_S;
+    return b;
+}
+
+static void check_spell_ends(struct bench *b, uint64_t end_ns)
+{
     while (b->out.deadline_ns < end_ns)
         timer(b, b->out.deadline_ns);
     assert_int_equal(swim_standing(b->core, SELF), WIRE_STANDING_UNSTABLE);
     timer(b, end_ns);
     assert_int_equal(swim_standing(b->core, SELF), WIRE_STANDING_ALIVE);
     assert_int_equal(swim_incarnation(b->core, SELF), 5);
+}
+
+static void test_own_unstable_spell(void **state)
+{
+    struct bench *b = bench_new_unstable();
+
+    check_spell_ends(b, b->now_ns + 120 * NS_PER_S);
     bench_free(b);
+}
+
+/* The spell starts anew when an observer missed us, and not when one merely asks. */
+static void test_gap_starts_the_spell_anew(void **state)
+{
+    static const enum wire_standing standings[] = { WIRE_STANDING_ALIVE, WIRE_STANDING_UNSTABLE };
+
+    for (size_t i = 0; i < ARRAY_SIZE(standings); i++) {
+        struct bench *b = bench_new_unstable();
+        struct wire_frame f = { .kind = WIRE_PROBE };
+        uint64_t start_ns = b->now_ns;
+
+        while (b->out.deadline_ns < start_ns + 60 * NS_PER_S)
+            timer(b, b->out.deadline_ns);
+        b->now_ns = start_ns + 60 * NS_PER_S;
+        f.probe.standing = standings[i];
+        f.probe.incarnation = 4;
+        give(b, 1, &f);
+        check_spell_ends(b, start_ns + (i == 0 ? 120 : 180) * NS_PER_S);
+        bench_free(b);
+    }
 }
 
 static void test_roster_change(void **state)
@@ -917,6 +949,7 @@ int main(void)
         cmocka_unit_test(test_differing_beat_asks),
         cmocka_unit_test(test_third_strike_is_unstable),
         cmocka_unit_test(test_own_unstable_spell),
+        cmocka_unit_test(test_gap_starts_the_spell_anew),
         cmocka_unit_test(test_roster_change),
         cmocka_unit_test(test_own_health_is_told),
         cmocka_unit_test(test_hearing_clears_the_voucher),

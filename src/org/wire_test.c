@@ -98,7 +98,7 @@ static bool same_frame(const struct wire_frame *a, const struct wire_frame *b)
 /* The bytes of version 1 never change: the file holds one frame of each kind. */
 static void test_golden(void **state)
 {
-    FILE *file = fopen(arg_golden, "r");
+    FILE *file = fopen(arg_golden, "re");
     char line[600], text[600];
     uint8_t bytes[256];
 
