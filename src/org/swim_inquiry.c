@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-enum { REPORT_FROM = 3 }; /* unanswered probes that make a vote */
+enum {
+    REPORT_FROM = 3, /* unanswered probes that make a vote */
+    GIVE_UP_WINDOWS = 4,
+};
 
 struct inquiry *inquiry_find(struct swim *s, uint16_t subject)
 {
@@ -98,7 +101,6 @@ static void call_helpers(struct swim *s, const struct inquiry *q)
 static void restart(struct swim *s, struct inquiry *q, uint64_t window_ns)
 {
     q->number = s->number++;
-    q->steps = 0;
     q->probes = 0;
     q->reported = 0;
     q->report_count = 0;
@@ -205,7 +207,7 @@ static bool settle(struct swim *s, struct inquiry *q)
             return false;
         /* Alone we judge only when we are cut off from everybody. While others are heard, silence
          * of all whom we asked is loss, and the next overdue beat asks again. */
-        if (votes(q) == 0 || (votes(q) == 1 && s->heard_ns >= q->start_ns)) {
+        if (votes(q) <= 1 && s->heard_ns >= q->start_ns) {
             count(s, SWIM_COUNT_INCONCLUSIVE);
             return true;
         }
@@ -220,9 +222,9 @@ static void finish(struct swim *s, struct inquiry *q)
 
     if (q->purposes & PURPOSE_OPEN && !settle(s, q))
         return;
-    if (e && q->purposes & (PURPOSE_OPEN | PURPOSE_HELP) && q->probes >= REPORT_FROM)
+    if (e && q->purposes & (PURPOSE_OPEN | PURPOSE_HELP))
         e->voted = true;
-    if (q->purposes & PURPOSE_CHECK && !(q->purposes & PURPOSE_OPEN) && q->probes >= REPORT_FROM &&
+    if (q->purposes & PURPOSE_CHECK && !(q->purposes & PURPOSE_OPEN) &&
         record_is_news(s, q->subject, q->claim_incarnation, WIRE_STANDING_UNREACHABLE)) {
         count(s, SWIM_COUNT_CHECKS_SILENT);
         record_set(s, q->subject, q->claim_incarnation, WIRE_STANDING_UNREACHABLE);
@@ -244,9 +246,16 @@ static void probe(struct swim *s, struct inquiry *q)
     f.probe.standing = q->claim;
     f.probe.incarnation = q->claim_incarnation;
     CHECK(packet_add(&p, &f));
-    /* Denied by the budget, it is no vote of ours, but the others' votes count all the same. */
+    /* Denied by the budget, the probe is not sent and not counted, and the inquiry takes longer. */
     if (packet_send(s, &p, q->subject, SEND_INQUIRY))
         q->probes++;
+}
+
+/* The window is over and the others have voted, although the budget denied some probes of ours. */
+static bool has_enough_votes(const struct swim *s, const struct inquiry *q)
+{
+    return q->purposes & PURPOSE_OPEN && s->now_ns >= q->start_ns + q->window_ns &&
+           votes(q) >= votes_needed(s, q->subject);
 }
 
 static void run_one(struct swim *s, struct inquiry *q)
@@ -257,17 +266,20 @@ static void run_one(struct swim *s, struct inquiry *q)
         finish(s, q);
         return;
     }
+    if (s->now_ns - q->start_ns > GIVE_UP_WINDOWS * q->window_ns) {
+        q->purposes = 0; /* our budget starved it: no evidence of anything */
+        return;
+    }
     /* Once for each probe: reports that repeat while a probe is denied would use up the budget that
      * the probe waits for. */
     if (q->purposes & PURPOSE_HELP && q->probes >= REPORT_FROM && q->probes > q->reported) {
         report(s, q, q->probes);
         q->reported = q->probes;
     }
-    if (q->steps == PROBES_MAX) {
+    if (q->probes == PROBES_MAX || has_enough_votes(s, q)) {
         finish(s, q);
         return;
     }
-    q->steps++;
     probe(s, q);
     q->next_ns += step_ns;
     if (q->next_ns <= s->now_ns)
@@ -349,7 +361,7 @@ void inquiry_call(struct swim *s, uint16_t from, const struct wire_call *call)
     if (!q)
         return;
     add_caller(q, from, call->number);
-    if (q->steps == PROBES_MAX && q->probes >= REPORT_FROM)
+    if (q->probes == PROBES_MAX)
         report(s, q, q->probes); /* ours is waiting in its second window */
 }
 

@@ -37,8 +37,7 @@ struct inquiry {
     uint16_t subject;
     uint16_t number;
     uint8_t purposes; /* 0: free */
-    uint8_t steps;  /* of the window that are over: a probe in each, unless the budget denied it */
-    uint8_t probes; /* sent */
+    uint8_t probes;   /* sent */
     uint8_t reported; /* probes that the callers were told of */
     uint8_t caller_count;
     uint8_t report_count;
