@@ -226,13 +226,14 @@ int sync_receive(struct sync *s, const uint8_t *bytes, size_t size)
 /* Writes the next part of the next element to give; false when there is none. */
 static bool write_element(struct sync *s, struct output *o)
 {
+    struct sync_peer peer = { s->theirs, s->their_count, s->salt };
+
     while (s->give_sent < s->give_count) {
         size_t start = o->size;
         int r;
 
         output_u8(o, SYNC_ELEMENT);
-        r = s->owner.give(s->owner.context, s->gives[s->give_sent], s->theirs, s->their_count,
-                          &s->give_progress, o);
+        r = s->owner.give(s->owner.context, s->gives[s->give_sent], &peer, &s->give_progress, o);
         if (r <= 0 || !output_fits(o)) {
             s->give_sent++;
             s->give_progress = 0;

@@ -51,15 +51,21 @@ enum {
     SYNC_MESSAGE_SIZE_MAX = 1 << 18,
 };
 
+/* What is known about the peer when an element is given. */
+struct sync_peer {
+    const uint64_t *theirs; /* rising: ids that it has and we have not, as far as they are known */
+    size_t count;
+    const uint8_t *salt; /* of the ids */
+};
+
 /* What the session asks of the owner of the elements. */
 struct sync_owner {
     struct index *index;
-    /* Writes the element in this slot, or the part of it that *progress (0 at first) tells, for a
-     * peer that has the ids `theirs` and we have not. Returns 1 when there are more parts (and sets
-     * *progress), 0 after the last, -ENOENT when there is nothing to send, -ENOSPC when it does not
-     * fit. */
-    int (*give)(void *context, uint32_t slot, const uint64_t *theirs, size_t count,
-                uint64_t *progress, struct output *o);
+    /* Writes the element in this slot, or the part of it that *progress (0 at first) tells. Returns
+     * 1 when there are more parts (and sets *progress), 0 after the last, -ENOENT when there is
+     * nothing to send, -ENOSPC when it does not fit. */
+    int (*give)(void *context, uint32_t slot, const struct sync_peer *peer, uint64_t *progress,
+                struct output *o);
     /* Takes one part from a peer, and changes the index. Returns 0, or a negative errno when the
      * part is refused. */
     int (*take)(void *context, const uint8_t *bytes, size_t size);

@@ -200,6 +200,7 @@ static void use_decoded(struct sync *s)
         if (!theirs)
             s->theirs[s->their_count + ours++] = id;
     }
+    qsort(s->theirs, s->their_count, sizeof(s->theirs[0]), order_ids);
     qsort(s->theirs + s->their_count, ours, sizeof(s->theirs[0]), order_ids);
     give_matching(s, s->theirs + s->their_count, ours, UINT64_MAX);
     sync_my_turn(s);

@@ -23,7 +23,7 @@ struct test_side {
     size_t cell_bytes;
 };
 
-static inline int test_give(void *context, uint32_t slot, const uint64_t *theirs, size_t count,
+static inline int test_give(void *context, uint32_t slot, const struct sync_peer *peer,
                             uint64_t *progress, struct output *o)
 {
     struct test_side *side = context;
