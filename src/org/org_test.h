@@ -25,13 +25,26 @@ static inline struct test_key test_key(unsigned number)
     return key;
 }
 
+static inline uint64_t test_mix(uint64_t sum, const void *bytes, size_t size)
+{
+    const uint8_t *b = bytes;
+
+    for (size_t i = 0; i < size; i++) {
+        sum = (sum ^ b[i]) * 0x9e3779b97f4a7c15ull;
+        sum ^= sum >> 29;
+    }
+    return sum;
+}
+
 static inline void test_sign(const uint8_t *author, const void *message, size_t size,
                              uint8_t signature[static CHAIN_SIGNATURE_SIZE])
 {
-    struct digest d = digest_pair(author, ENTRY_AUTHOR_SIZE, message, size);
+    uint64_t sum = test_mix(test_mix(1, author, ENTRY_AUTHOR_SIZE), message, size);
 
-    memcpy(signature, d.bytes, DIGEST_SIZE);
-    memcpy(signature + DIGEST_SIZE, d.bytes, DIGEST_SIZE);
+    for (size_t i = 0; i < CHAIN_SIGNATURE_SIZE; i += sizeof(sum)) {
+        sum += i;
+        memcpy(signature + i, &sum, sizeof(sum));
+    }
 }
 
 static inline bool test_verify(void *context, const uint8_t *author, const void *message,

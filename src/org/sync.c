@@ -102,7 +102,7 @@ void sync_queue_give(struct sync *s, uint32_t slot)
     if (++s->given > 2ull * s->limits.elements_max + 64)
         s->abused = true;
     else if (s->give_count < s->limits.elements_max)
-        s->gives[s->give_count++] = slot;
+        s->gives[s->give_count++] = (struct sync_give){ .id = sync_id(s, slot), .slot = slot };
 }
 
 void sync_queue_want(struct sync *s, uint64_t id)
@@ -229,11 +229,17 @@ static bool write_element(struct sync *s, struct output *o)
     struct sync_peer peer = { s->theirs, s->their_count, s->salt };
 
     while (s->give_sent < s->give_count) {
+        const struct sync_give *give = &s->gives[s->give_sent];
         size_t start = o->size;
         int r;
 
+        /* What the peer asked for while it was giving us something newer need not go back. */
+        if (s->give_progress == 0 && sync_id(s, give->slot) != give->id) {
+            s->give_sent++;
+            continue;
+        }
         output_u8(o, SYNC_ELEMENT);
-        r = s->owner.give(s->owner.context, s->gives[s->give_sent], &peer, &s->give_progress, o);
+        r = s->owner.give(s->owner.context, give->slot, &peer, &s->give_progress, o);
         if (r <= 0 || !output_fits(o)) {
             s->give_sent++;
             s->give_progress = 0;

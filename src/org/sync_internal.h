@@ -39,13 +39,19 @@ struct sync_prefix {
     uint8_t kind; /* SYNC_GROUPS or SYNC_LIST */
 };
 
+/* An element to give, and what it was when that was decided. */
+struct sync_give {
+    uint64_t id;
+    uint32_t slot;
+};
+
 struct sync {
     struct sync_limits limits;
     struct sync_owner owner;
     struct symbol_stream *stream;
     struct symbol_decoder *decoder;
     struct sync_prefix *prefixes;
-    uint32_t *gives;  /* slots to give */
+    struct sync_give *gives;
     uint32_t *slots;  /* scratch of the descent */
     uint64_t *wants;  /* ids to ask for, or the halves that the peer asks for */
     uint64_t *theirs; /* ids that only the peer has, as far as known */

@@ -1,0 +1,543 @@
+/* Whole replicas that talk through sync sessions: cut short, in any order, with stolen keys. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "org/org_test.h"
+#include "org/replica.h"
+
+enum { NODES = 4, VALUES_MAX = 64, LOG_MAX = 4000 };
+
+static const struct sync_limits sync_limits = { 200, 200, 200 };
+
+/* A replica, the session it takes part in, and what its disk would hold. */
+struct node {
+    struct replica *replica;
+    struct sync *sync;
+    uint64_t instance;
+    uint64_t leaf_seq;
+    uint8_t *log[LOG_MAX];
+    size_t log_sizes[LOG_MAX];
+    size_t log_count;
+};
+
+static bool verify_toy(void *context, const uint8_t *key, const void *message, size_t size,
+                       const uint8_t *signature)
+{
+    return test_verify(NULL, key, message, size, signature);
+}
+
+static const uint8_t salt[DIGEST_SALT_SIZE] = { 's' };
+
+static struct replica *open_replica(void)
+{
+    struct test_key root = test_key(0);
+    struct replica_setup setup = {
+        .limits = { .chains = { .chains_max = 40,
+                                .entries_max = 1500,
+                                .bytes_max = 400000,
+                                .evidence_max = 40,
+                                .author_chains_max = 20,
+                                .author_entries_max = 1500,
+                                .author_bytes_max = 400000 },
+                    .nodes_max = 8,
+                    .revocations_max = 40,
+                    .covers_max = 512 },
+        .org = { { 0x0f } },
+        .roots = root.bytes,
+        .root_count = 1,
+        .verify = verify_toy,
+    };
+    struct replica *r;
+
+    memcpy(setup.salt, salt, sizeof(salt));
+    assert_int_equal(replica_new(&setup, &r), 0);
+    return r;
+}
+
+static void keep(struct node *n, const uint8_t *bytes, size_t size)
+{
+    assert_true(n->log_count < LOG_MAX);
+    n->log[n->log_count] = malloc(size);
+    assert_non_null(n->log[n->log_count]);
+    memcpy(n->log[n->log_count], bytes, size);
+    n->log_sizes[n->log_count++] = size;
+}
+
+/* What a session brings goes to the disk when it changed something. */
+static int accept_and_keep(void *context, const uint8_t *bytes, size_t size)
+{
+    struct node *n = context;
+    int r = replica_take(n->replica, bytes, size);
+
+    if (r == 1)
+        keep(n, bytes, size);
+    assert_true(r != -EBADMSG && r != -EKEYREJECTED); /* everybody here speaks the language */
+    return 0;
+}
+
+static int give_from(void *context, uint32_t slot, const struct sync_peer *peer, uint64_t *progress,
+                     struct output *o)
+{
+    struct node *n = context;
+
+    return replica_give(n->replica, slot, peer, progress, o);
+}
+
+static void open_node(struct node *n, uint64_t instance)
+{
+    struct sync_owner owner = { .give = give_from, .take = accept_and_keep, .context = n };
+
+    memset(n, 0, sizeof(*n));
+    n->replica = open_replica();
+    n->instance = instance;
+    owner.index = replica_index(n->replica);
+    assert_int_equal(sync_new(&sync_limits, &owner, &n->sync), 0);
+}
+
+static void close_node(struct node *n)
+{
+    (void)sync_free(n->sync);
+    (void)replica_free(n->replica);
+    for (size_t i = 0; i < n->log_count; i++)
+        free(n->log[i]);
+}
+
+/* Writes and seals one entry and hands it to the replica and the log. */
+static int write_as(struct node *n, unsigned key, uint64_t instance, struct entry *e)
+{
+    static uint8_t bytes[REPLICA_PARCEL_MAX];
+    struct output o = output_make(bytes, sizeof(bytes));
+    struct test_key author = test_key(key);
+    struct chain_set *chains = replica_chains(n->replica);
+    uint32_t chain;
+    int count, r;
+
+    count = tree_context(replica_tree(n->replica), e->kind, e->key, e->key_size, author.bytes,
+                         instance, e->context);
+    assert_true(count >= 0);
+    e->context_count = (uint8_t)count;
+    r = test_append(chains, &author, instance, e, true);
+    if (r < 0)
+        return r;
+    chain = chain_find(chains, author.bytes, instance);
+    assert_int_equal(replica_wrote(n->replica, chain, chain_at(chains, chain)->held, &o), 0);
+    keep(n, bytes, o.size);
+    return 0;
+}
+
+static void grant(struct node *n, unsigned key, uint32_t scope)
+{
+    struct test_key admin = test_key(key);
+    uint8_t mask[4] = { (uint8_t)scope };
+    struct entry e = { .operation = ENTRY_ADD,
+                       .kind = RECORD_ADMIN,
+                       .key = admin.bytes,
+                       .key_size = 32,
+                       .field = RECORD_ADMIN_SCOPE,
+                       .value = mask,
+                       .value_size = 4 };
+
+    assert_int_equal(write_as(n, 0, 1, &e), 0);
+}
+
+static void enrol(struct node *n, unsigned admin, unsigned node)
+{
+    struct test_key key = test_key(node);
+    struct entry e = { .operation = ENTRY_SET,
+                       .kind = RECORD_MEMBER,
+                       .key = key.bytes,
+                       .key_size = 32,
+                       .field = RECORD_MEMBER_NAME,
+                       .value = (const uint8_t *)"node",
+                       .value_size = 4 };
+
+    assert_int_equal(write_as(n, admin, admin == 0 ? 1 : n->instance, &e), 0);
+}
+
+static int set(struct node *n, unsigned admin, uint64_t instance, const char *key, unsigned field,
+               uint64_t stamp)
+{
+    char value[24];
+    struct entry e;
+
+    (void)snprintf(value, sizeof(value), "%u %llu", admin, (unsigned long long)stamp);
+    e = test_entry(ENTRY_SET, key, field, value, stamp);
+    return write_as(n, admin, instance, &e);
+}
+
+static void say(struct node *n, unsigned node, uint64_t instance, uint64_t seq, const char *value)
+{
+    struct test_key key = test_key(node);
+    uint8_t bytes[1 + LEAF_SIZE_MAX], message[LEAF_MESSAGE_SIZE], signature[64] = { 0 };
+    struct digest org = { { 0x0f } };
+    struct leaf_statement s = {
+        .node = key.bytes, .signature = signature, .instance = instance, .seq = seq, .count = 1
+    };
+    size_t size;
+
+    s.leaves[0] = (struct leaf_value){ .kind = RECORD_VERDICT,
+                                       .key = (const uint8_t *)"g1",
+                                       .key_size = 2,
+                                       .value = (const uint8_t *)value,
+                                       .value_size = (uint32_t)strlen(value) };
+    bytes[0] = REPLICA_LEAVES;
+    assert_int_equal(leaf_encode(&s, bytes + 1, &size), 0);
+    assert_int_equal(leaf_decode(bytes + 1, size, &s), 0);
+    leaf_message(&s, &org, message);
+    test_sign(key.bytes, message, sizeof(message), bytes + 1 + size - 64);
+    if (replica_take(n->replica, bytes, size + 1) == 1)
+        keep(n, bytes, size + 1);
+}
+
+static int revoke(struct node *n, unsigned revoker, uint8_t role, unsigned subject)
+{
+    struct test_key by = test_key(revoker), key = test_key(subject);
+    struct chain_set *chains = replica_chains(n->replica);
+    struct revoke_statement s = { .role = role, .stamp = n->log_count };
+    struct digest org = { { 0x0f } };
+    uint8_t bytes[1 + REVOKE_SIZE_MAX];
+    size_t size;
+    int r;
+
+    memcpy(s.revoker, by.bytes, 32);
+    memcpy(s.subject, key.bytes, 32);
+    for (uint64_t instance = 1; role == REVOKE_ADMIN && instance < 100; instance++) {
+        uint32_t chain = chain_find(chains, key.bytes, instance);
+        uint64_t seq = chain == CHAIN_NONE ? 0 : chain_listed(chains, chain);
+
+        if (seq > 0 && s.frontier_count < REVOKE_FRONTIERS_MAX)
+            s.frontiers[s.frontier_count++] = (struct revoke_frontier){
+                .instance = instance, .seq = seq, .hash = chain_hash(chains, chain, seq)
+            };
+    }
+    test_revocation_sign(&s, &org);
+    bytes[0] = REPLICA_REVOCATION;
+    assert_int_equal(revoke_encode(&s, bytes + 1, &size), 0);
+    r = replica_take(n->replica, bytes, size + 1);
+    if (r == 1)
+        keep(n, bytes, size + 1);
+    return r;
+}
+
+/* One session; after `cut` messages the line is dead. Returns true when both found equal roots. */
+static bool talk(struct node *a, struct node *b, unsigned cut)
+{
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+
+    sync_open(a->sync, salt, NULL);
+    sync_listen(b->sync, salt, false);
+    for (unsigned i = 0; i < cut; i++) {
+        struct output o = output_make(bytes, sizeof(bytes));
+        struct node *to = b;
+
+        if (sync_send(a->sync, &o) == 0) {
+            to = a;
+            if (sync_send(b->sync, &o) == 0)
+                break;
+        }
+        assert_int_equal(sync_receive(to->sync, bytes, o.size), 0);
+    }
+    return sync_state(a->sync) == SYNC_EQUAL && sync_state(b->sync) == SYNC_EQUAL;
+}
+
+static void check_same(struct node *a, struct node *b)
+{
+    static struct crdt_value values[VALUES_MAX];
+    struct digest ra = replica_root(a->replica), rb = replica_root(b->replica);
+    struct digest ta, tb;
+
+    assert_memory_equal(&ra, &rb, sizeof(ra));
+    ta = tree_digest(replica_tree(a->replica), values, VALUES_MAX);
+    tb = tree_digest(replica_tree(b->replica), values, VALUES_MAX);
+    assert_memory_equal(&ta, &tb, sizeof(ta));
+}
+
+/* Everybody talks to everybody until all roots are equal; a bounded number of rounds is enough. */
+static void converge(struct node *nodes)
+{
+    bool equal = false;
+
+    for (unsigned round = 0; !equal; round++) {
+        assert_true(round < 12);
+        equal = true;
+        for (unsigned a = 0; a < NODES; a++) {
+            for (unsigned b = 0; b < NODES; b++) {
+                if (a != b)
+                    equal &= talk(&nodes[a], &nodes[b], 100000);
+            }
+        }
+    }
+    for (unsigned i = 1; i < NODES; i++)
+        check_same(&nodes[0], &nodes[i]);
+}
+
+/* What the disk holds, taken again in its order, is the same replica. */
+static void check_disk(struct node *n)
+{
+    struct replica *again = open_replica();
+    struct digest a, b;
+
+    for (size_t i = 0; i < n->log_count; i++)
+        assert_true(replica_take(again, n->log[i], n->log_sizes[i]) >= 0);
+    a = replica_root(n->replica);
+    b = replica_root(again);
+    assert_memory_equal(&a, &b, sizeof(a));
+    (void)replica_free(again);
+}
+
+static void open_org(struct node *nodes)
+{
+    for (unsigned i = 0; i < NODES; i++)
+        open_node(&nodes[i], 10 + i);
+    grant(&nodes[0], 1, RECORD_SCOPE_CONFIG | RECORD_SCOPE_ROSTER | RECORD_SCOPE_REVOKE);
+    grant(&nodes[0], 2, RECORD_SCOPE_CONFIG | RECORD_SCOPE_ROSTER);
+    grant(&nodes[0], 3, RECORD_SCOPE_CONFIG);
+    for (unsigned i = 0; i < NODES; i++)
+        enrol(&nodes[0], 0, 20 + i);
+    for (unsigned i = 1; i < NODES; i++)
+        (void)talk(&nodes[0], &nodes[i], 100000);
+}
+
+static void close_org(struct node *nodes)
+{
+    for (unsigned i = 0; i < NODES; i++)
+        close_node(&nodes[i]);
+}
+
+static struct node nodes[NODES];
+
+static void five_changes_take_one_round_trip(void **state)
+{
+    open_org(nodes);
+    converge(nodes);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", i + 1, i), 0);
+    say(&nodes[2], 22, 10, 1, "good");
+    assert_true(talk(&nodes[1], &nodes[2], 100000));
+    check_same(&nodes[1], &nodes[2]);
+    assert_true(talk(&nodes[2], &nodes[1], 2)); /* equal: one word back */
+    close_org(nodes);
+}
+
+/* The head that the peer has is found among ours, and only what follows it is sent. */
+static void only_the_missing_range_is_sent(void **state)
+{
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+    size_t sent = 0;
+
+    open_org(nodes);
+    for (unsigned i = 0; i < 200; i++)
+        assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, i), 0);
+    converge(nodes);
+    assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, 1000), 0);
+    sync_open(nodes[2].sync, salt, NULL);
+    sync_listen(nodes[1].sync, salt, false);
+    for (;;) {
+        struct output o = output_make(bytes, sizeof(bytes));
+        struct node *to = &nodes[1];
+
+        if (sync_send(nodes[2].sync, &o) == 0) {
+            to = &nodes[2];
+            if (sync_send(nodes[1].sync, &o) == 0)
+                break;
+        }
+        sent += o.size;
+        assert_int_equal(sync_receive(to->sync, bytes, o.size), 0);
+    }
+    check_same(&nodes[1], &nodes[2]);
+    print_message("one change of a chain of 200: %zu bytes in all\n", sent);
+    assert_true(sent < 800); /* 548 to open, and one entry with its head */
+    close_org(nodes);
+}
+
+static void a_revoked_admin_loses_what_is_above(void **state)
+{
+    struct crdt_value values[VALUES_MAX];
+    struct crdt_document d = { .values = values, .capacity = VALUES_MAX };
+
+    open_org(nodes);
+    assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, 5), 0);
+    converge(nodes);
+    assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, 6), 0);
+    (void)talk(&nodes[1], &nodes[2], 100000); /* the thief's value spreads a little */
+    assert_int_equal(revoke(&nodes[3], 3, REVOKE_ADMIN, 1), -EACCES); /* no root */
+    assert_int_equal(revoke(&nodes[0], 0, REVOKE_ADMIN, 1), 1);
+    converge(nodes);
+    for (unsigned i = 0; i < NODES; i++) {
+        assert_int_equal(tree_read(replica_tree(nodes[i].replica), RECORD_DOCUMENT, "web", 3, &d),
+                         0);
+        assert_int_equal(d.count, 1);
+        assert_int_equal(values[0].stamp, 5);
+        check_disk(&nodes[i]);
+    }
+    assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, 7), -EKEYREVOKED);
+    close_org(nodes);
+}
+
+/* F-15: a revoked node never returns, whoever revoked it and whatever a stale replica says. */
+static void a_revoked_node_stays_out(void **state)
+{
+    struct test_key node = test_key(22);
+    struct leaf_value v;
+
+    open_org(nodes);
+    say(&nodes[2], 22, 10, 1, "good");
+    converge(nodes);
+    assert_int_equal(leaf_read(replica_leaves(nodes[3].replica), 0, RECORD_VERDICT, "g1", 2, &v),
+                     0);
+    assert_int_equal(revoke(&nodes[1], 1, REVOKE_NODE, 22), 1);
+    assert_int_equal(revoke(&nodes[0], 0, REVOKE_ADMIN, 1), 1); /* who wrote it goes too */
+    say(&nodes[2], 22, 10, 2, "still here");                    /* stale: knows of nothing yet */
+    enrol(&nodes[2], 2, 22);                                    /* an admin who does not know */
+    converge(nodes);
+    for (unsigned i = 0; i < NODES; i++) {
+        assert_false(replica_is_member(nodes[i].replica, node.bytes));
+        check_disk(&nodes[i]);
+    }
+    close_org(nodes);
+}
+
+static void a_stolen_key_is_proved_and_frozen(void **state)
+{
+    struct test_key admin = test_key(3);
+    uint64_t common;
+
+    open_org(nodes);
+    for (unsigned i = 0; i < 70; i++)
+        assert_int_equal(set(&nodes[3], 3, 50, "db", 1, i), 0);
+    converge(nodes);
+    common = 70;
+    assert_int_equal(set(&nodes[3], 3, 50, "db", 1, 100), 0);
+    assert_int_equal(set(&nodes[2], 3, 50, "db", 1, 200), 0); /* the copy of the key */
+    assert_int_equal(set(&nodes[2], 3, 50, "db", 1, 201), 0);
+    say(&nodes[1], 21, 10, 4, "left");
+    say(&nodes[2], 21, 10, 4, "right");
+    converge(nodes);
+    for (unsigned i = 0; i < NODES; i++) {
+        struct chain_set *chains = replica_chains(nodes[i].replica);
+        uint32_t chain = chain_find(chains, admin.bytes, 50);
+
+        assert_int_equal(chain_at(chains, chain)->fork, common + 1);
+        assert_int_equal(chain_valid(chains, chain), common);
+        check_disk(&nodes[i]);
+    }
+    assert_true(replica_counters(nodes[0].replica)->forks >= 2);
+    close_org(nodes);
+}
+
+/* A node that was away for long comes back with writes of its own, and nothing is lost. */
+static void a_long_absence_ends_well(void **state)
+{
+    struct crdt_value values[VALUES_MAX];
+    struct crdt_document d = { .values = values, .capacity = VALUES_MAX };
+
+    open_org(nodes);
+    converge(nodes);
+    for (unsigned i = 0; i < 300; i++) {
+        assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1 + i % 3, i), 0);
+        assert_int_equal(set(&nodes[2], 2, nodes[2].instance, "db", 1 + i % 3, i), 0);
+    }
+    (void)talk(&nodes[1], &nodes[2], 100000);
+    assert_int_equal(set(&nodes[3], 3, nodes[3].instance, "web", 1, 7), 0);
+    assert_true(talk(&nodes[3], &nodes[1], 100000));
+    converge(nodes);
+    assert_int_equal(tree_read(replica_tree(nodes[0].replica), RECORD_DOCUMENT, "web", 3, &d), 0);
+    assert_int_equal(d.count, 4); /* three fields, one of them with both values */
+    assert_true(d.conflict);
+    close_org(nodes);
+}
+
+static void unknown_kinds_and_operations_travel(void **state)
+{
+    struct entry e = test_entry(99, "future", 7, "from a later version", 1);
+    struct crdt_value values[VALUES_MAX];
+    struct crdt_document d = { .values = values, .capacity = VALUES_MAX };
+
+    open_org(nodes);
+    e.kind = 4242;
+    e.extension = (const uint8_t *)"more";
+    e.extension_size = 4;
+    assert_int_equal(write_as(&nodes[0], 0, 1, &e), 0);
+    e.operation = ENTRY_SET;
+    assert_int_equal(write_as(&nodes[0], 0, 1, &e), 0);
+    (void)talk(&nodes[0], &nodes[1], 100000);
+    (void)talk(&nodes[1], &nodes[2], 100000);
+    assert_int_equal(tree_read(replica_tree(nodes[2].replica), 4242, "future", 6, &d), 0);
+    assert_int_equal(d.count, 1);
+    converge(nodes);
+    close_org(nodes);
+}
+
+/* Random histories: every fault above, and lines that die in the middle. */
+static void random_histories_converge(void **state)
+{
+    static const char *const keys[] = { "web", "db", "mail" };
+
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        uint64_t random = seed * 7919, stamp = 0;
+
+        open_org(nodes);
+        for (unsigned i = 0; i < 80; i++) {
+            unsigned n = (unsigned)(test_random(&random) % NODES), other;
+            uint64_t dice = test_random(&random) % 100;
+
+            other = (n + 1 + (unsigned)(test_random(&random) % (NODES - 1))) % NODES;
+            if (dice < 40 && n > 0)
+                (void)!set(&nodes[n], n, nodes[n].instance, keys[test_random(&random) % 3],
+                           1 + (unsigned)(test_random(&random) % 2), stamp++);
+            else if (dice < 60)
+                say(&nodes[n], 20 + n, nodes[n].instance, ++nodes[n].leaf_seq, "good");
+            else if (dice < 92)
+                (void)talk(
+                    &nodes[n], &nodes[other],
+                    (unsigned)(test_random(&random) % 2 ? 100000 : test_random(&random) % 8));
+            else if (dice < 95 && n > 0) /* somebody uses another's key and instance */
+                (void)!set(&nodes[n], other, 10 + other, "web", 1, stamp++);
+            else if (dice < 97)
+                say(&nodes[n], 20 + other, nodes[other].instance, nodes[other].leaf_seq + 1, "bad");
+            else if (dice < 98)
+                (void)!revoke(&nodes[0], 0, REVOKE_ADMIN, 1 + n % 3);
+            else
+                (void)!revoke(&nodes[n], n == 0 ? 0 : 1, REVOKE_NODE, 20 + other);
+        }
+        converge(nodes);
+        for (unsigned i = 0; i < NODES; i++)
+            check_disk(&nodes[i]);
+        close_org(nodes);
+    }
+}
+
+static void rubbish_is_counted(void **state)
+{
+    uint8_t bytes[64] = { 77 };
+
+    open_org(nodes);
+    assert_int_equal(replica_take(nodes[0].replica, bytes, 64), -EBADMSG);
+    assert_int_equal(replica_take(nodes[0].replica, bytes, 0), -EBADMSG);
+    bytes[0] = REPLICA_BATCH;
+    assert_int_equal(replica_take(nodes[0].replica, bytes, 64), -EBADMSG);
+    assert_int_equal(replica_counters(nodes[0].replica)->malformed, 3);
+    close_org(nodes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(five_changes_take_one_round_trip),
+        cmocka_unit_test(only_the_missing_range_is_sent),
+        cmocka_unit_test(a_revoked_admin_loses_what_is_above),
+        cmocka_unit_test(a_revoked_node_stays_out),
+        cmocka_unit_test(a_stolen_key_is_proved_and_frozen),
+        cmocka_unit_test(a_long_absence_ends_well),
+        cmocka_unit_test(unknown_kinds_and_operations_travel),
+        cmocka_unit_test(random_histories_converge),
+        cmocka_unit_test(rubbish_is_counted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
