@@ -204,6 +204,10 @@ int chain_append(struct chain_set *set, const uint8_t author[static ENTRY_AUTHOR
         return -EBADMSG;
     if (revoke_set_frontier(set->revocations, author, instance) != UINT64_MAX)
         return -EKEYREVOKED;
+    /* What nobody would take must not be written either: on our own disk it would be a stranger's.
+     */
+    if (!set->rules.admits(set->rules.context, author))
+        return -EACCES;
     if (chain != CHAIN_NONE) {
         record = &set->chains[chain];
         if (record->view.fork != 0 || record->linked != record->view.held)

@@ -135,7 +135,8 @@ MUST_USE int chain_pack(const struct chain_set *set, uint32_t chain, uint64_t fi
 MUST_USE int chain_pack_evidence(const struct chain_set *set, uint32_t chain, struct output *o);
 
 /* Appends an entry of our own. Returns 0, -EBADMSG, -EDQUOT, -ENOSPC, -EAGAIN when the span is full
- * and must be sealed first, -EKEYREVOKED when the chain is frozen or revoked. */
+ * and must be sealed first, -EKEYREVOKED when the chain is frozen or revoked, -EACCES when the
+ * author has no scope here. */
 MUST_USE int chain_append(struct chain_set *set, const uint8_t author[static ENTRY_AUTHOR_SIZE],
                           uint64_t instance, const void *body, size_t size, uint32_t *ret_chain);
 

@@ -35,13 +35,18 @@ static bool admits_all_but_9(void *context, const uint8_t *author)
     return memcmp(author, nine.bytes, sizeof(nine.bytes)) != 0;
 }
 
-static void open_replica(struct replica *r)
+static void open_with(struct replica *r, bool (*admits)(void *context, const uint8_t *author))
 {
-    struct chain_rules rules = { test_verify, admits_all_but_9, &r->verified };
+    struct chain_rules rules = { test_verify, admits, &r->verified };
 
     r->verified = 0;
     assert_int_equal(revoke_set_new(8, &r->revocations), 0);
     assert_int_equal(chain_set_new(&limits, &rules, &org, r->revocations, &r->set), 0);
+}
+
+static void open_replica(struct replica *r)
+{
+    open_with(r, admits_all_but_9);
 }
 
 static void close_replica(struct replica *r)
@@ -146,8 +151,12 @@ static void strangers_and_forgers_are_refused(void **state)
     uint64_t next;
     size_t size;
 
-    open_replica(&a);
+    struct test_key nine = test_key(9);
+    struct entry e = test_entry(ENTRY_SET, "k", 1, "v", 1);
+
+    open_with(&a, test_admits_all);
     open_replica(&b);
+    assert_int_equal(test_append(b.set, &nine, 7, &e, true), -EACCES);
     write_entries(&a, 9, 7, 1, 3, "x");
     assert_int_equal(send_chain(&a, &b, 0, 1).result, CHAIN_STRANGER);
     assert_int_equal(chain_set_count(b.set), 0);

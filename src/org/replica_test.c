@@ -9,20 +9,20 @@
 
 #include "org/org_test.h"
 #include "org/replica.h"
+#include "org/store_memory.h"
 
-enum { NODES = 4, VALUES_MAX = 64, LOG_MAX = 4000 };
+enum { NODES = 4, VALUES_MAX = 64, DISK_BYTES = 1 << 20, DISK_PARCELS = 4000 };
 
 static const struct sync_limits sync_limits = { 200, 200, 200 };
 
-/* A replica, the session it takes part in, and what its disk would hold. */
+/* A replica, the session it takes part in, and its disk. */
 struct node {
     struct replica *replica;
     struct sync *sync;
+    struct store_memory *disk;
+    struct store_memory *image; /* an old copy of the disk */
     uint64_t instance;
     uint64_t leaf_seq;
-    uint8_t *log[LOG_MAX];
-    size_t log_sizes[LOG_MAX];
-    size_t log_count;
 };
 
 static bool verify_toy(void *context, const uint8_t *key, const void *message, size_t size,
@@ -42,8 +42,8 @@ static struct replica *open_replica(void)
                                 .bytes_max = 400000,
                                 .evidence_max = 40,
                                 .author_chains_max = 20,
-                                .author_entries_max = 1500,
-                                .author_bytes_max = 400000 },
+                                .author_entries_max = 900,
+                                .author_bytes_max = 300000 },
                     .nodes_max = 8,
                     .revocations_max = 40,
                     .covers_max = 512 },
@@ -61,11 +61,17 @@ static struct replica *open_replica(void)
 
 static void keep(struct node *n, const uint8_t *bytes, size_t size)
 {
-    assert_true(n->log_count < LOG_MAX);
-    n->log[n->log_count] = malloc(size);
-    assert_non_null(n->log[n->log_count]);
-    memcpy(n->log[n->log_count], bytes, size);
-    n->log_sizes[n->log_count++] = size;
+    struct store disk = store_memory_store(n->disk);
+
+    assert_int_equal(store_append(&disk, bytes, size), 0);
+}
+
+/* Before anything leaves the node. */
+static void commit(struct node *n)
+{
+    struct store disk = store_memory_store(n->disk);
+
+    assert_int_equal(store_commit(&disk), 0);
 }
 
 /* What a session brings goes to the disk when it changed something. */
@@ -88,23 +94,50 @@ static int give_from(void *context, uint32_t slot, const struct sync_peer *peer,
     return replica_give(n->replica, slot, peer, progress, o);
 }
 
-static void open_node(struct node *n, uint64_t instance)
+static void open_session(struct node *n)
 {
     struct sync_owner owner = { .give = give_from, .take = accept_and_keep, .context = n };
 
+    owner.index = replica_index(n->replica);
+    assert_int_equal(sync_new(&sync_limits, &owner, &n->sync), 0);
+}
+
+static void open_node(struct node *n, uint64_t instance)
+{
     memset(n, 0, sizeof(*n));
     n->replica = open_replica();
     n->instance = instance;
-    owner.index = replica_index(n->replica);
-    assert_int_equal(sync_new(&sync_limits, &owner, &n->sync), 0);
+    assert_int_equal(store_memory_new(DISK_BYTES, DISK_PARCELS, &n->disk), 0);
+    assert_int_equal(store_memory_new(DISK_BYTES, DISK_PARCELS, &n->image), 0);
+    open_session(n);
 }
 
 static void close_node(struct node *n)
 {
     (void)sync_free(n->sync);
     (void)replica_free(n->replica);
-    for (size_t i = 0; i < n->log_count; i++)
-        free(n->log[i]);
+    (void)store_memory_free(n->disk);
+    (void)store_memory_free(n->image);
+}
+
+static int take_again(void *owner, const uint8_t *bytes, size_t size)
+{
+    int r = replica_take(owner, bytes, size);
+
+    return r < 0 ? r : 0;
+}
+
+/* A power cut: what was not committed is gone, the rest is read back. */
+static void crash(struct node *n)
+{
+    struct store disk = store_memory_store(n->disk);
+
+    store_memory_crash(n->disk);
+    (void)sync_free(n->sync);
+    (void)replica_free(n->replica);
+    n->replica = open_replica();
+    assert_int_equal(store_load(&disk, take_again, n->replica), 0);
+    open_session(n);
 }
 
 /* Writes and seals one entry and hands it to the replica and the log. */
@@ -198,7 +231,7 @@ static int revoke(struct node *n, unsigned revoker, uint8_t role, unsigned subje
 {
     struct test_key by = test_key(revoker), key = test_key(subject);
     struct chain_set *chains = replica_chains(n->replica);
-    struct revoke_statement s = { .role = role, .stamp = n->log_count };
+    struct revoke_statement s = { .role = role, .stamp = store_memory_commits(n->disk) };
     struct digest org = { { 0x0f } };
     uint8_t bytes[1 + REVOKE_SIZE_MAX];
     size_t size;
@@ -235,6 +268,8 @@ static bool talk(struct node *a, struct node *b, unsigned cut)
         struct output o = output_make(bytes, sizeof(bytes));
         struct node *to = b;
 
+        commit(a);
+        commit(b);
         if (sync_send(a->sync, &o) == 0) {
             to = a;
             if (sync_send(b->sync, &o) == 0)
@@ -280,10 +315,11 @@ static void converge(struct node *nodes)
 static void check_disk(struct node *n)
 {
     struct replica *again = open_replica();
+    struct store disk = store_memory_store(n->disk);
     struct digest a, b;
 
-    for (size_t i = 0; i < n->log_count; i++)
-        assert_true(replica_take(again, n->log[i], n->log_sizes[i]) >= 0);
+    commit(n);
+    assert_int_equal(store_load(&disk, take_again, again), 0);
     a = replica_root(n->replica);
     b = replica_root(again);
     assert_memory_equal(&a, &b, sizeof(a));
@@ -512,6 +548,102 @@ static void random_histories_converge(void **state)
     }
 }
 
+static uint64_t forks_seen(void)
+{
+    uint64_t forks = 0;
+
+    for (unsigned i = 0; i < NODES; i++)
+        forks += replica_counters(nodes[i].replica)->forks;
+    return forks;
+}
+
+/* Power cuts and restored disks. A cut loses only what nobody has seen, so the node goes on with
+ * its instance; a restored disk may have forgotten what others know, so it draws a new one. With
+ * that, no honest node ever looks like a forger. */
+static uint64_t run_crashes(uint64_t seed)
+{
+    uint64_t random = seed * 104729, stamp = 0, drawn = 50, forks;
+
+    open_org(nodes);
+    for (unsigned i = 0; i < NODES; i++) {
+        commit(&nodes[i]);
+        assert_int_equal(store_memory_restore(nodes[i].image, nodes[i].disk), 0);
+    }
+    for (unsigned i = 0; i < 120; i++) {
+        unsigned n = 1 + (unsigned)(test_random(&random) % (NODES - 1)), other;
+        uint64_t dice = test_random(&random) % 100;
+
+        other = (n + 1 + (unsigned)(test_random(&random) % (NODES - 1))) % NODES;
+        if (dice < 40) {
+            assert_int_equal(set(&nodes[n], n, nodes[n].instance, "web", 1, stamp++), 0);
+            say(&nodes[n], 20 + n, nodes[n].instance, ++nodes[n].leaf_seq, "good");
+        } else if (dice < 80) {
+            (void)talk(&nodes[n], &nodes[other], (unsigned)(test_random(&random) % 12));
+        } else if (dice < 90) {
+            crash(&nodes[n]);
+        } else if (dice < 95) {
+            commit(&nodes[n]);
+            assert_int_equal(store_memory_restore(nodes[n].image, nodes[n].disk), 0);
+        } else {
+            assert_int_equal(store_memory_restore(nodes[n].disk, nodes[n].image), 0);
+            crash(&nodes[n]);
+            nodes[n].instance = ++drawn;
+        }
+    }
+    converge(nodes);
+    forks = forks_seen();
+    for (unsigned i = 0; i < NODES; i++)
+        check_disk(&nodes[i]);
+    close_org(nodes);
+    return forks;
+}
+
+static void a_restored_disk_is_no_forger(void **state)
+{
+    for (uint64_t seed = 1; seed <= 40; seed++)
+        assert_int_equal(run_crashes(seed), 0);
+}
+
+static void without_a_new_instance_it_would_be(void **state)
+{
+    struct test_key author = test_key(1);
+
+    open_org(nodes);
+    commit(&nodes[1]);
+    assert_int_equal(store_memory_restore(nodes[1].image, nodes[1].disk), 0);
+    assert_int_equal(set(&nodes[1], 1, 11, "web", 1, 1), 0);
+    (void)talk(&nodes[1], &nodes[2], 100000);
+    assert_int_equal(store_memory_restore(nodes[1].disk, nodes[1].image), 0);
+    crash(&nodes[1]);
+    assert_int_equal(set(&nodes[1], 1, 11, "web", 1, 2), 0);
+    converge(nodes);
+    assert_true(forks_seen() > 0);
+    assert_int_equal(chain_valid(replica_chains(nodes[0].replica),
+                                 chain_find(replica_chains(nodes[0].replica), author.bytes, 11)),
+                     0);
+    close_org(nodes);
+}
+
+/* An admin whose key was stolen floods: it fills its own quota, and nobody else notices. */
+static void a_flood_fills_its_own_quota_only(void **state)
+{
+    struct crdt_value values[VALUES_MAX];
+    struct crdt_document d = { .values = values, .capacity = VALUES_MAX };
+    int r = 0;
+
+    open_org(nodes);
+    converge(nodes);
+    for (uint64_t i = 0; r == 0; i++)
+        r = set(&nodes[3], 3, 100 + i / 64, "flood", 1, i);
+    assert_int_equal(r, -EDQUOT);
+    assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, 1), 0);
+    assert_int_equal(set(&nodes[2], 2, nodes[2].instance, "db", 1, 1), 0);
+    converge(nodes);
+    assert_int_equal(tree_read(replica_tree(nodes[2].replica), RECORD_DOCUMENT, "web", 3, &d), 0);
+    assert_true(d.exists);
+    close_org(nodes);
+}
+
 static void rubbish_is_counted(void **state)
 {
     uint8_t bytes[64] = { 77 };
@@ -536,6 +668,9 @@ int main(void)
         cmocka_unit_test(a_long_absence_ends_well),
         cmocka_unit_test(unknown_kinds_and_operations_travel),
         cmocka_unit_test(random_histories_converge),
+        cmocka_unit_test(a_restored_disk_is_no_forger),
+        cmocka_unit_test(without_a_new_instance_it_would_be),
+        cmocka_unit_test(a_flood_fills_its_own_quota_only),
         cmocka_unit_test(rubbish_is_counted),
     };
 
