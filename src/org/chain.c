@@ -88,11 +88,12 @@ struct chain_set *chain_set_free(struct chain_set *set)
     return NULL;
 }
 
+/* Eight neighbours share half a cache line: chains are read and written in order. */
 static uint32_t slot_start(const struct chain_set *set, uint32_t chain, uint64_t seq)
 {
-    uint64_t mixed = (seq ^ ((uint64_t)chain << 40)) * 0x9e3779b97f4a7c15ull;
+    uint64_t mixed = (seq / 8 ^ ((uint64_t)chain << 40)) * 0x9e3779b97f4a7c15ull;
 
-    return (uint32_t)(mixed >> 32) & set->slot_mask;
+    return ((uint32_t)(mixed >> 32) * 8 + (uint32_t)(seq % 8)) & set->slot_mask;
 }
 
 uint32_t chain_link_find(const struct chain_set *set, uint32_t chain, uint64_t seq)
