@@ -1,9 +1,9 @@
 #include "org/chain.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/heap.h"
 #include "org/chain_internal.h"
 
 struct digest chain_origin(const struct digest *org, const uint8_t *author, uint64_t instance)
@@ -44,7 +44,7 @@ int chain_set_new(const struct chain_limits *limits, const struct chain_rules *r
                   const struct digest *org, const struct revoke_set *revocations,
                   struct chain_set **ret)
 {
-    struct chain_set *set = calloc(1, sizeof(*set));
+    struct chain_set *set = heap_take(1, sizeof(*set));
     uint32_t slots = 16;
 
     CHECK(limits->chains_max > 0 && limits->entries_max > 0);
@@ -59,12 +59,12 @@ int chain_set_new(const struct chain_limits *limits, const struct chain_rules *r
     set->revocations = revocations;
     set->slot_mask = slots - 1;
     set->signatures_max = limits->entries_max / CHAIN_SPAN + 1;
-    set->chains = calloc(limits->chains_max, sizeof(set->chains[0]));
-    set->links = calloc(limits->entries_max, sizeof(set->links[0]));
-    set->slots = calloc(slots, sizeof(set->slots[0]));
-    set->bodies = calloc(1, limits->bytes_max > 0 ? limits->bytes_max : 1);
-    set->signatures = calloc(set->signatures_max, sizeof(set->signatures[0]));
-    set->evidence = calloc(limits->evidence_max + 1u, sizeof(set->evidence[0]));
+    set->chains = heap_take(limits->chains_max, sizeof(set->chains[0]));
+    set->links = heap_take(limits->entries_max, sizeof(set->links[0]));
+    set->slots = heap_take(slots, sizeof(set->slots[0]));
+    set->bodies = heap_take(1, limits->bytes_max > 0 ? limits->bytes_max : 1);
+    set->signatures = heap_take(set->signatures_max, sizeof(set->signatures[0]));
+    set->evidence = heap_take(limits->evidence_max + 1u, sizeof(set->evidence[0]));
     if (!set->chains || !set->links || !set->slots || !set->bodies || !set->signatures ||
         !set->evidence) {
         (void)chain_set_free(set);
@@ -78,13 +78,13 @@ struct chain_set *chain_set_free(struct chain_set *set)
 {
     if (!set)
         return NULL;
-    free(set->chains);
-    free(set->links);
-    free(set->slots);
-    free(set->bodies);
-    free(set->signatures);
-    free(set->evidence);
-    free(set);
+    heap_release(set->chains);
+    heap_release(set->links);
+    heap_release(set->slots);
+    heap_release(set->bodies);
+    heap_release(set->signatures);
+    heap_release(set->evidence);
+    heap_release(set);
     return NULL;
 }
 

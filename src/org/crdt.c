@@ -1,8 +1,9 @@
 #include "org/crdt.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/heap.h"
 
 /* Which entries a cover is about: the SETs of one field, all SETs, or anything (for DELETEs). */
 enum { SCOPE_SETS = ENTRY_FIELD_MAX + 1, SCOPE_ANY };
@@ -29,7 +30,7 @@ int crdt_scratch_new(uint32_t covers_max, struct crdt_scratch **ret)
     CHECK(covers_max < UINT32_MAX / 8);
     while (slots < 2 * covers_max)
         slots *= 2;
-    scratch = calloc(1, sizeof(*scratch) + slots * sizeof(scratch->covers[0]));
+    scratch = heap_take(1, sizeof(*scratch) + slots * sizeof(scratch->covers[0]));
     if (!scratch)
         return -ENOMEM;
     scratch->mask = slots - 1;
@@ -40,7 +41,7 @@ int crdt_scratch_new(uint32_t covers_max, struct crdt_scratch **ret)
 
 struct crdt_scratch *crdt_scratch_free(struct crdt_scratch *scratch)
 {
-    free(scratch);
+    heap_release(scratch);
     return NULL;
 }
 

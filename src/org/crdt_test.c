@@ -25,14 +25,15 @@ static void item_at(const void *context, size_t index, struct crdt_item *ret)
     *ret = set->items[set->order[index]];
 }
 
-static struct crdt_item *add(struct set *set, unsigned author, uint64_t seq, uint8_t operation,
-                             uint32_t field, const char *value, uint64_t stamp)
+/* `place` is the author times 100 plus the seq. */
+static struct crdt_item *add(struct set *set, unsigned place, uint8_t operation, uint32_t field,
+                             const char *value, uint64_t stamp)
 {
     struct crdt_item *item = &set->items[set->count];
 
     set->order[set->count] = set->count;
     set->count++;
-    *item = (struct crdt_item){ .author = authors[author], .instance = 1, .seq = seq };
+    *item = (struct crdt_item){ .author = authors[place / 100], .instance = 1, .seq = place % 100 };
     item->entry = test_entry(operation, "k", field, value, stamp);
     return item;
 }
@@ -62,8 +63,8 @@ static void a_later_value_replaces_what_was_seen(void **state)
     struct set set = { .count = 0 };
     struct crdt_document d;
 
-    (void)add(&set, 0, 1, ENTRY_SET, 1, "old", 100);
-    saw(add(&set, 1, 1, ENTRY_SET, 1, "new", 5), 0, 1); /* a clock far behind does not matter */
+    (void)add(&set, 1, ENTRY_SET, 1, "old", 100);
+    saw(add(&set, 101, ENTRY_SET, 1, "new", 5), 0, 1); /* a clock far behind does not matter */
     d = fold(&set, 64, values);
     assert_true(d.exists);
     assert_false(d.conflict);
@@ -78,9 +79,9 @@ static void concurrent_values_stay_until_written_over(void **state)
     struct crdt_item *last;
     struct crdt_document d;
 
-    (void)add(&set, 0, 1, ENTRY_SET, 1, "left", 7);
-    (void)add(&set, 1, 1, ENTRY_SET, 1, "right", 7);
-    (void)add(&set, 0, 2, ENTRY_SET, 2, "alone", 8);
+    (void)add(&set, 1, ENTRY_SET, 1, "left", 7);
+    (void)add(&set, 101, ENTRY_SET, 1, "right", 7);
+    (void)add(&set, 2, ENTRY_SET, 2, "alone", 8);
     d = fold(&set, 64, values);
     assert_true(d.conflict);
     assert_int_equal(d.count, 3);
@@ -88,7 +89,7 @@ static void concurrent_values_stay_until_written_over(void **state)
     assert_true(values[0].winner && values[0].conflict);
     assert_true(!values[1].winner && values[1].conflict);
     assert_true(values[2].winner && !values[2].conflict);
-    last = add(&set, 2, 1, ENTRY_SET, 1, "settled", 1);
+    last = add(&set, 201, ENTRY_SET, 1, "settled", 1);
     saw(last, 0, 1);
     saw(last, 1, 1);
     d = fold(&set, 64, values);
@@ -101,8 +102,8 @@ static void equal_concurrent_values_are_no_conflict(void **state)
     struct crdt_value values[VALUES_MAX];
     struct set set = { .count = 0 };
 
-    (void)add(&set, 0, 1, ENTRY_SET, 1, "same", 7);
-    (void)add(&set, 1, 1, ENTRY_SET, 1, "same", 9);
+    (void)add(&set, 1, ENTRY_SET, 1, "same", 7);
+    (void)add(&set, 101, ENTRY_SET, 1, "same", 9);
     assert_false(fold(&set, 64, values).conflict);
 }
 
@@ -112,17 +113,17 @@ static void an_edit_beside_a_delete_stays_and_shows(void **state)
     struct set set = { .count = 0 };
     struct crdt_document d;
 
-    (void)add(&set, 0, 1, ENTRY_SET, 1, "a", 1);
-    saw(add(&set, 1, 1, ENTRY_DELETE, 0, "", 2), 0, 1);
+    (void)add(&set, 1, ENTRY_SET, 1, "a", 1);
+    saw(add(&set, 101, ENTRY_DELETE, 0, "", 2), 0, 1);
     d = fold(&set, 64, values);
     assert_false(d.exists);
     assert_false(d.conflict);
-    (void)add(&set, 0, 2, ENTRY_SET, 2, "b", 3);
+    (void)add(&set, 2, ENTRY_SET, 2, "b", 3);
     d = fold(&set, 64, values);
     assert_true(d.exists);
     assert_true(d.conflict);
     assert_int_equal(d.count, 1);
-    saw(add(&set, 0, 3, ENTRY_SET, 2, "c", 4), 1, 1); /* who has seen both settles it */
+    saw(add(&set, 3, ENTRY_SET, 2, "c", 4), 1, 1); /* who has seen both settles it */
     d = fold(&set, 64, values);
     assert_true(d.exists);
     assert_false(d.conflict);
@@ -136,19 +137,19 @@ static void sets_and_maxima_only_grow(void **state)
     struct crdt_item *item;
     struct crdt_document d;
 
-    (void)add(&set, 0, 1, ENTRY_ADD, 1, "x", 1);
-    (void)add(&set, 1, 1, ENTRY_ADD, 1, "y", 1);
-    (void)add(&set, 2, 1, ENTRY_ADD, 1, "x", 5);
-    item = add(&set, 0, 2, ENTRY_RAISE, 1, "", 9);
+    (void)add(&set, 1, ENTRY_ADD, 1, "x", 1);
+    (void)add(&set, 101, ENTRY_ADD, 1, "y", 1);
+    (void)add(&set, 201, ENTRY_ADD, 1, "x", 5);
+    item = add(&set, 2, ENTRY_RAISE, 1, "", 9);
     item->entry.value = (const uint8_t *)two;
     item->entry.value_size = 8;
-    item = add(&set, 1, 2, ENTRY_RAISE, 1, "", 1);
+    item = add(&set, 102, ENTRY_RAISE, 1, "", 1);
     item->entry.value = (const uint8_t *)nine;
     item->entry.value_size = 8;
-    item = add(&set, 3, 1, ENTRY_DELETE, 0, "", 99);
+    item = add(&set, 301, ENTRY_DELETE, 0, "", 99);
     saw(item, 0, 2);
     saw(item, 1, 2);
-    (void)add(&set, 3, 2, 77, 1, "later", 1); /* an operation of a later version */
+    (void)add(&set, 302, 77, 1, "later", 1); /* an operation of a later version */
     d = fold(&set, 64, values);
     assert_int_equal(d.count, 3);
     assert_false(d.exists);
@@ -179,7 +180,7 @@ static void random_set(struct set *set, uint64_t *seed)
         uint8_t operation = (uint8_t)(1 + test_random(seed) % 3);
         bool deletes = operation == ENTRY_DELETE;
         struct crdt_item *item =
-            add(set, author, ++seqs[author], operation,
+            add(set, author * 100 + (unsigned)++seqs[author], operation,
                 deletes ? 0 : 1 + (uint32_t)(test_random(seed) % 2),
                 deletes ? "" : words[test_random(seed) % 3], test_random(seed) % 4);
 

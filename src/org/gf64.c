@@ -2,10 +2,6 @@
 
 #include <stddef.h>
 
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-
 enum { REDUCTION = 0x1b }; /* x^64 = x^4 + x^3 + x + 1 */
 
 /* A product of up to 127 bits to 64: the upper half times the reduction, twice. */
@@ -38,12 +34,14 @@ uint64_t gf64_mul_portable(uint64_t a, uint64_t b)
 }
 
 #ifdef __x86_64__
+typedef long long two_words __attribute__((vector_size(16)));
+
 __attribute__((target("pclmul,sse4.1"))) static uint64_t mul_carry_less(uint64_t a, uint64_t b)
 {
-    __m128i product =
-        _mm_clmulepi64_si128(_mm_set_epi64x(0, (long long)a), _mm_set_epi64x(0, (long long)b), 0);
+    two_words x = { (long long)a, 0 }, y = { (long long)b, 0 };
+    two_words product = __builtin_ia32_pclmulqdq128(x, y, 0);
 
-    return reduce((uint64_t)_mm_extract_epi64(product, 1), (uint64_t)_mm_extract_epi64(product, 0));
+    return reduce((uint64_t)product[1], (uint64_t)product[0]);
 }
 #endif
 

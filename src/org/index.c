@@ -1,8 +1,9 @@
 #include "org/index.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/heap.h"
 
 struct index {
     struct merkle *trie;
@@ -15,13 +16,13 @@ struct index {
 
 int index_new(uint32_t capacity, const uint8_t salt[static DIGEST_SALT_SIZE], struct index **ret)
 {
-    struct index *index = calloc(1, sizeof(*index));
+    struct index *index = heap_take(1, sizeof(*index));
 
     if (!index)
         return -ENOMEM;
     index->mul = gf64_best();
     memcpy(index->salt, salt, DIGEST_SALT_SIZE);
-    index->ids = calloc(capacity, sizeof(index->ids[0]));
+    index->ids = heap_take(capacity, sizeof(index->ids[0]));
     if (!index->ids || merkle_new(capacity, &index->trie) < 0) {
         (void)index_free(index);
         return -ENOMEM;
@@ -35,8 +36,8 @@ struct index *index_free(struct index *index)
     if (!index)
         return NULL;
     (void)merkle_free(index->trie);
-    free(index->ids);
-    free(index);
+    heap_release(index->ids);
+    heap_release(index);
     return NULL;
 }
 

@@ -1,10 +1,10 @@
 #include "org/leaf.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/heap.h"
 #include "base/output.h"
 #include "base/varint.h"
 
@@ -139,7 +139,7 @@ void leaf_message(const struct leaf_statement *s, const struct digest *org,
 int leaf_set_new(uint32_t nodes_max, const struct leaf_rules *rules, const struct digest *org,
                  struct leaf_set **ret)
 {
-    struct leaf_set *set = calloc(1, sizeof(*set) + nodes_max * sizeof(set->slots[0]));
+    struct leaf_set *set = heap_take(1, sizeof(*set) + nodes_max * sizeof(set->slots[0]));
 
     if (!set)
         return -ENOMEM;
@@ -152,7 +152,7 @@ int leaf_set_new(uint32_t nodes_max, const struct leaf_rules *rules, const struc
 
 struct leaf_set *leaf_set_free(struct leaf_set *set)
 {
-    free(set);
+    heap_release(set);
     return NULL;
 }
 

@@ -83,6 +83,7 @@ static void the_newest_statement_holds(void **state)
     check_value(set, node, "bad");
     assert_int_equal(leaf_take(set, reborn, reborn_size, &node), LEAF_TOOK);
     check_value(set, node, "again");
+    assert_int_equal(leaf_find(set, leaf_node(set, node)), node);
     assert_int_equal(leaf_set_count(set), 1);
     (void)leaf_set_free(set);
 }

@@ -1,9 +1,9 @@
 #include "org/merkle.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/heap.h"
 #include "base/output.h"
 
 /* A reference to a node: 0 is none, the top bit marks a leaf, the rest is slot + 1. */
@@ -36,16 +36,16 @@ struct merkle {
 
 int merkle_new(uint32_t capacity, struct merkle **ret)
 {
-    struct merkle *m = calloc(1, sizeof(*m));
+    struct merkle *m = heap_take(1, sizeof(*m));
 
     CHECK(capacity > 0 && capacity < LEAF_BIT - 1);
     if (!m)
         return -ENOMEM;
     m->capacity = capacity;
-    m->leaves = calloc(capacity, sizeof(m->leaves[0]));
-    m->branches = calloc(capacity, sizeof(m->branches[0]));
-    m->leaf_slots = calloc(capacity, sizeof(m->leaf_slots[0]));
-    m->branch_slots = calloc(capacity, sizeof(m->branch_slots[0]));
+    m->leaves = heap_take(capacity, sizeof(m->leaves[0]));
+    m->branches = heap_take(capacity, sizeof(m->branches[0]));
+    m->leaf_slots = heap_take(capacity, sizeof(m->leaf_slots[0]));
+    m->branch_slots = heap_take(capacity, sizeof(m->branch_slots[0]));
     if (!m->leaves || !m->branches || !m->leaf_slots || !m->branch_slots) {
         (void)merkle_free(m);
         return -ENOMEM;
@@ -63,11 +63,11 @@ struct merkle *merkle_free(struct merkle *m)
 {
     if (!m)
         return NULL;
-    free(m->leaves);
-    free(m->branches);
-    free(m->leaf_slots);
-    free(m->branch_slots);
-    free(m);
+    heap_release(m->leaves);
+    heap_release(m->branches);
+    heap_release(m->leaf_slots);
+    heap_release(m->branch_slots);
+    heap_release(m);
     return NULL;
 }
 
@@ -382,34 +382,4 @@ uint32_t merkle_list(const struct merkle *m, const struct digest *prefix, unsign
 
     (void)list_below(m, ref, ret_slots, 0, capacity); /* the count is known without */
     return count_of(m, ref);
-}
-
-/* The first leaf below a node, in key order. */
-static uint32_t first_slot(const struct merkle *m, uint32_t ref)
-{
-    return (uint32_t)(any_leaf(m, ref) - m->leaves);
-}
-
-uint32_t merkle_next(const struct merkle *m, uint32_t slot)
-{
-    const struct digest *key;
-    uint32_t ref = m->root, after = 0;
-
-    if (m->root == 0)
-        return MERKLE_NONE;
-    if (slot == MERKLE_NONE)
-        return first_slot(m, m->root);
-    key = merkle_key(m, slot);
-    while (!is_leaf(ref)) {
-        const struct branch *b = branch_of(m, ref);
-
-        for (unsigned g = nibble(key, b->depth) + 1; g < MERKLE_FAN_OUT; g++) {
-            if (b->child[g] != 0) {
-                after = b->child[g];
-                break;
-            }
-        }
-        ref = b->child[nibble(key, b->depth)];
-    }
-    return after == 0 ? MERKLE_NONE : first_slot(m, after);
 }

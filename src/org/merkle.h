@@ -64,6 +64,3 @@ uint32_t merkle_groups(struct merkle *m, const struct digest *prefix, unsigned d
  * in all, which may be more. */
 uint32_t merkle_list(const struct merkle *m, const struct digest *prefix, unsigned depth,
                      uint32_t *ret_slots, uint32_t capacity);
-
-/* Walks all elements in key order: pass MERKLE_NONE for the first; MERKLE_NONE ends. */
-uint32_t merkle_next(const struct merkle *m, uint32_t slot);

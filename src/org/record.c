@@ -1,40 +1,16 @@
 #include "org/record.h"
 
-#include <stddef.h>
-
-static const struct {
-    const char *name;
-    uint32_t scope;
-    bool owned;
-} kinds[RECORD_MAX_] = {
-    [RECORD_MEMBER] = { "member", RECORD_SCOPE_ROSTER, false },
-    [RECORD_ADMIN] = { "admin", RECORD_SCOPE_ROOT, false },
-    [RECORD_ROLLOUT] = { "rollout", RECORD_SCOPE_RELEASE, false },
-    [RECORD_VERDICT] = { "verdict", RECORD_SCOPE_ROOT, true },
-    [RECORD_FAILED_VERSION] = { "failed_version", RECORD_SCOPE_RELEASE, false },
-    [RECORD_EXCLUSIVE_OWNER] = { "exclusive_owner", RECORD_SCOPE_WORK, false },
-    [RECORD_SHARE_SET] = { "share_set", RECORD_SCOPE_ROOT, true },
-    [RECORD_INVITE_USED] = { "invite_used", RECORD_SCOPE_ROSTER, false },
-    [RECORD_DOCUMENT] = { "document", RECORD_SCOPE_CONFIG, false },
-    [RECORD_SEALED] = { "sealed", RECORD_SCOPE_CONFIG, false },
+static const uint32_t scopes[RECORD_MAX_] = {
+    [RECORD_MEMBER] = RECORD_SCOPE_ROSTER,          [RECORD_ADMIN] = RECORD_SCOPE_ROOT,
+    [RECORD_ROLLOUT] = RECORD_SCOPE_RELEASE,        [RECORD_VERDICT] = RECORD_SCOPE_ROOT,
+    [RECORD_FAILED_VERSION] = RECORD_SCOPE_RELEASE, [RECORD_EXCLUSIVE_OWNER] = RECORD_SCOPE_WORK,
+    [RECORD_SHARE_SET] = RECORD_SCOPE_ROOT,         [RECORD_INVITE_USED] = RECORD_SCOPE_ROSTER,
+    [RECORD_DOCUMENT] = RECORD_SCOPE_CONFIG,        [RECORD_SEALED] = RECORD_SCOPE_CONFIG,
 };
-
-static bool record_is_known(uint16_t kind)
-{
-    return kind < RECORD_MAX_ && kinds[kind].name;
-}
 
 uint32_t record_scope(uint16_t kind)
 {
-    return record_is_known(kind) ? kinds[kind].scope : (uint32_t)RECORD_SCOPE_ROOT;
-}
-
-bool record_is_owned(uint16_t kind)
-{
-    return record_is_known(kind) && kinds[kind].owned;
-}
-
-const char *record_name(uint16_t kind)
-{
-    return record_is_known(kind) ? kinds[kind].name : NULL;
+    if (kind >= RECORD_MAX_ || scopes[kind] == RECORD_SCOPE_NONE)
+        return RECORD_SCOPE_ROOT;
+    return scopes[kind];
 }

@@ -49,12 +49,6 @@ enum record_member_field {
     RECORD_INVITE_USED_MEMBERS = 1,    /* grow-only set: node key */
 };
 
-/* The scope that an author needs to write a kind into an admin tree. Kinds that nodes write as
- * their own leaves, and unknown kinds, need the root. */
+/* The scope that an author needs to write a kind into an admin tree. Kinds that nodes write about
+ * themselves, as owned leaves (verdict, share_set), and unknown kinds need the root there. */
 uint32_t record_scope(uint16_t kind);
-
-/* True for the kinds that a node writes about itself, as owned leaves. */
-bool record_is_owned(uint16_t kind);
-
-/* "member"; NULL for an unknown kind. */
-const char *record_name(uint16_t kind);

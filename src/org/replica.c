@@ -1,8 +1,10 @@
 #include "org/replica.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/heap.h"
+#include "org/ids.h"
 
 enum { MEMBER_VALUES_MAX = 32 };
 
@@ -75,7 +77,7 @@ static uint32_t elements_max(const struct replica_limits *limits)
 int replica_new(const struct replica_setup *setup, struct replica **ret)
 {
     const struct replica_limits *limits = &setup->limits;
-    struct replica *r = calloc(1, sizeof(*r));
+    struct replica *r = heap_take(1, sizeof(*r));
     struct chain_rules chain_rules = { verify, admits_author, r };
     struct leaf_rules leaf_rules = { verify, admits_node, r };
 
@@ -84,9 +86,9 @@ int replica_new(const struct replica_setup *setup, struct replica **ret)
     r->org = setup->org;
     r->verify = setup->verify;
     r->context = setup->context;
-    r->places = calloc(elements_max(limits), sizeof(r->places[0]));
-    r->listed = calloc(limits->chains.chains_max, sizeof(r->listed[0]));
-    r->leaf_listed = calloc(limits->nodes_max + 1u, sizeof(r->leaf_listed[0]));
+    r->places = heap_take(elements_max(limits), sizeof(r->places[0]));
+    r->listed = heap_take(limits->chains.chains_max, sizeof(r->listed[0]));
+    r->leaf_listed = heap_take(limits->nodes_max + 1u, sizeof(r->leaf_listed[0]));
     if (!r->places || !r->listed || !r->leaf_listed ||
         revoke_set_new(limits->revocations_max, &r->revocations) < 0 ||
         tree_new(&limits->chains, limits->covers_max, setup->roots, setup->root_count, &r->tree) <
@@ -111,10 +113,10 @@ struct replica *replica_free(struct replica *r)
     (void)chain_set_free(r->chains);
     (void)tree_free(r->tree);
     (void)revoke_set_free(r->revocations);
-    free(r->places);
-    free(r->listed);
-    free(r->leaf_listed);
-    free(r);
+    heap_release(r->places);
+    heap_release(r->listed);
+    heap_release(r->leaf_listed);
+    heap_release(r);
     return NULL;
 }
 
@@ -390,21 +392,6 @@ int replica_wrote(struct replica *r, uint32_t chain, uint64_t first, struct outp
     return 0;
 }
 
-static bool peer_has(const struct sync_peer *peer, uint64_t id)
-{
-    size_t low = 0, high = peer->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (peer->theirs[middle] < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < peer->count && peer->theirs[low] == id;
-}
-
 /* The seq after the head of this chain that the peer has: found by working out what the short ids
  * of its earlier heads would be. A peer that lacks the chain, or has another past, gets all of it.
  */
@@ -416,7 +403,7 @@ static uint64_t first_to_give(const struct replica *r, uint32_t chain, const str
          tried++, seq--) {
         struct digest value = chain_value(r, chain, seq, 0);
 
-        if (peer_has(peer, index_short_id(peer->salt, &value)))
+        if (ids_contain(peer->theirs, peer->count, index_short_id(peer->salt, &value)))
             return seq + 1;
     }
     return 1;
@@ -477,22 +464,6 @@ int replica_give(void *context, uint32_t slot, const struct sync_peer *peer, uin
     }
 }
 
-/* What is refused because something that it builds on has not come yet is no offence of the peer.
- */
-int replica_accept(void *context, const uint8_t *bytes, size_t size)
-{
-    int result = replica_take(context, bytes, size);
-
-    return result == -EBADMSG || result == -EKEYREJECTED ? result : 0;
-}
-
-struct sync_owner replica_owner(struct replica *r)
-{
-    return (struct sync_owner){
-        .index = r->index, .give = replica_give, .take = replica_accept, .context = r
-    };
-}
-
 struct digest replica_root(struct replica *r)
 {
     return index_root(r->index);
@@ -511,11 +482,6 @@ struct tree *replica_tree(struct replica *r)
 struct leaf_set *replica_leaves(struct replica *r)
 {
     return r->leaves;
-}
-
-struct revoke_set *replica_revocations(struct replica *r)
-{
-    return r->revocations;
 }
 
 struct index *replica_index(struct replica *r)

@@ -89,18 +89,16 @@ MUST_USE int replica_take(struct replica *r, const uint8_t *bytes, size_t size);
  * disk first and for the peers then. Returns 0 or -ENOSPC. */
 MUST_USE int replica_wrote(struct replica *r, uint32_t chain, uint64_t first, struct output *o);
 
-/* Gives the parcels of one element of the index: the functions of struct sync_owner. */
+/* The give() of struct sync_owner. Its take() is the daemon's: replica_take(), then the disk; of
+ * its errors only -EBADMSG and -EKEYREJECTED are the peer's offence, for what is refused otherwise
+ * may build on something that has not come yet. */
 int replica_give(void *context, uint32_t slot, const struct sync_peer *peer, uint64_t *progress,
                  struct output *o);
-int replica_accept(void *context, const uint8_t *bytes, size_t size);
-
-struct sync_owner replica_owner(struct replica *r);
 
 struct digest replica_root(struct replica *r);
 struct chain_set *replica_chains(struct replica *r);
 struct tree *replica_tree(struct replica *r);
 struct leaf_set *replica_leaves(struct replica *r);
-struct revoke_set *replica_revocations(struct replica *r);
 struct index *replica_index(struct replica *r);
 const struct replica_counters *replica_counters(const struct replica *r);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/heap.h"
 #include "org/org_test.h"
 #include "org/replica.h"
 #include "org/store_memory.h"
@@ -33,7 +34,7 @@ static bool verify_toy(void *context, const uint8_t *key, const void *message, s
 
 static const uint8_t salt[DIGEST_SALT_SIZE] = { 's' };
 
-static struct replica *open_replica(void)
+static int try_replica(struct replica **ret)
 {
     struct test_key root = test_key(0);
     struct replica_setup setup = {
@@ -52,10 +53,16 @@ static struct replica *open_replica(void)
         .root_count = 1,
         .verify = verify_toy,
     };
-    struct replica *r;
 
     memcpy(setup.salt, salt, sizeof(salt));
-    assert_int_equal(replica_new(&setup, &r), 0);
+    return replica_new(&setup, ret);
+}
+
+static struct replica *open_replica(void)
+{
+    struct replica *r;
+
+    assert_int_equal(try_replica(&r), 0);
     return r;
 }
 
@@ -146,12 +153,13 @@ static int write_as(struct node *n, unsigned key, uint64_t instance, struct entr
     static uint8_t bytes[REPLICA_PARCEL_MAX];
     struct output o = output_make(bytes, sizeof(bytes));
     struct test_key author = test_key(key);
+    struct tree_writer writer = { author.bytes, instance };
     struct chain_set *chains = replica_chains(n->replica);
     uint32_t chain;
     int count, r;
 
-    count = tree_context(replica_tree(n->replica), e->kind, e->key, e->key_size, author.bytes,
-                         instance, e->context);
+    count =
+        tree_context(replica_tree(n->replica), e->kind, e->key, e->key_size, &writer, e->context);
     assert_true(count >= 0);
     e->context_count = (uint8_t)count;
     r = test_append(chains, &author, instance, e, true);
@@ -350,6 +358,7 @@ static struct node nodes[NODES];
 static void five_changes_take_one_round_trip(void **state)
 {
     open_org(nodes);
+    heap_seal(true); /* nothing allocates after it was made */
     converge(nodes);
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", i + 1, i), 0);
@@ -357,6 +366,7 @@ static void five_changes_take_one_round_trip(void **state)
     assert_true(talk(&nodes[1], &nodes[2], 100000));
     check_same(&nodes[1], &nodes[2]);
     assert_true(talk(&nodes[2], &nodes[1], 2)); /* equal: one word back */
+    heap_seal(false);
     close_org(nodes);
 }
 
@@ -548,6 +558,33 @@ static void random_histories_converge(void **state)
     }
 }
 
+/* The n-th request for memory fails, for every n: said, and nothing is left behind. */
+static void no_memory_is_said(void **state)
+{
+    struct sync_owner owner = { .give = give_from };
+    struct replica *r = NULL;
+    struct sync *sync;
+    uint64_t failed = 0;
+
+    for (int result = -ENOMEM; result != 0; failed++) {
+        heap_fail_after(failed);
+        result = try_replica(&r);
+        assert_true(result == 0 || result == -ENOMEM);
+    }
+    assert_true(failed > 20);
+    owner.index = replica_index(r);
+    failed = 0;
+    for (int result = -ENOMEM; result != 0; failed++) {
+        heap_fail_after(failed);
+        result = sync_new(&sync_limits, &owner, &sync);
+        assert_true(result == 0 || result == -ENOMEM);
+    }
+    heap_fail_after(UINT64_MAX);
+    assert_true(failed > 10);
+    (void)sync_free(sync);
+    (void)replica_free(r);
+}
+
 static uint64_t forks_seen(void)
 {
     uint64_t forks = 0;
@@ -671,6 +708,7 @@ int main(void)
         cmocka_unit_test(a_restored_disk_is_no_forger),
         cmocka_unit_test(without_a_new_instance_it_would_be),
         cmocka_unit_test(a_flood_fills_its_own_quota_only),
+        cmocka_unit_test(no_memory_is_said),
         cmocka_unit_test(rubbish_is_counted),
     };
 

@@ -1,10 +1,10 @@
 #include "org/revoke.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/heap.h"
 #include "base/output.h"
 #include "base/varint.h"
 
@@ -101,7 +101,7 @@ int revoke_message(const struct revoke_statement *s, const struct digest *org,
 
 int revoke_set_new(uint32_t capacity, struct revoke_set **ret)
 {
-    struct revoke_set *set = calloc(1, sizeof(*set) + capacity * sizeof(set->statements[0]));
+    struct revoke_set *set = heap_take(1, sizeof(*set) + capacity * sizeof(set->statements[0]));
 
     if (!set)
         return -ENOMEM;
@@ -112,7 +112,7 @@ int revoke_set_new(uint32_t capacity, struct revoke_set **ret)
 
 struct revoke_set *revoke_set_free(struct revoke_set *set)
 {
-    free(set);
+    heap_release(set);
     return NULL;
 }
 

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "org/ids.h"
+
 /* A polynomial over GF(2^64): c[0] + c[1] x + ... + c[degree] x^degree. */
 enum { TERMS_MAX = 2 * SKETCH_CAPACITY + 2 };
 
@@ -219,18 +221,6 @@ static unsigned find_roots(struct factor *stack, gf64_multiply mul, uint64_t *ro
     return count;
 }
 
-static void sort(uint64_t *numbers, unsigned count)
-{
-    for (unsigned i = 1; i < count; i++) {
-        uint64_t number = numbers[i];
-        unsigned k = i;
-
-        for (; k > 0 && numbers[k - 1] > number; k--)
-            numbers[k] = numbers[k - 1];
-        numbers[k] = number;
-    }
-}
-
 int sketch_decode(const struct sketch *s, gf64_multiply mul, uint64_t ret[static SKETCH_CAPACITY])
 {
     struct factor stack[SKETCH_CAPACITY];
@@ -256,7 +246,7 @@ int sketch_decode(const struct sketch *s, gf64_multiply mul, uint64_t ret[static
         sketch_toggle(&again, mul, roots[i]);
     if (memcmp(&again, s, sizeof(again)) != 0)
         return -ERANGE;
-    sort(roots, count);
+    ids_sort(roots, count);
     memcpy(ret, roots, count * sizeof(roots[0]));
     return (int)count;
 }

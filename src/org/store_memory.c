@@ -1,8 +1,9 @@
 #include "org/store_memory.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/heap.h"
 
 struct parcel {
     size_t offset;
@@ -24,14 +25,14 @@ struct store_memory {
 
 int store_memory_new(size_t bytes_max, uint32_t parcels_max, struct store_memory **ret)
 {
-    struct store_memory *m = calloc(1, sizeof(*m));
+    struct store_memory *m = heap_take(1, sizeof(*m));
 
     if (!m)
         return -ENOMEM;
     m->bytes_max = bytes_max;
     m->parcels_max = parcels_max;
-    m->bytes = malloc(bytes_max);
-    m->parcels = calloc(parcels_max, sizeof(m->parcels[0]));
+    m->bytes = heap_take(1, bytes_max);
+    m->parcels = heap_take(parcels_max, sizeof(m->parcels[0]));
     if (!m->bytes || !m->parcels) {
         (void)store_memory_free(m);
         return -ENOMEM;
@@ -44,9 +45,9 @@ struct store_memory *store_memory_free(struct store_memory *m)
 {
     if (!m)
         return NULL;
-    free(m->bytes);
-    free(m->parcels);
-    free(m);
+    heap_release(m->bytes);
+    heap_release(m->parcels);
+    heap_release(m);
     return NULL;
 }
 

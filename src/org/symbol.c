@@ -1,9 +1,9 @@
 #include "org/symbol.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/heap.h"
 #include "base/varint.h"
 
 enum { DECODER_CELLS_MORE = 64 };
@@ -110,14 +110,14 @@ void symbol_read(struct cursor *c, struct symbol *ret, uint32_t index, uint32_t 
 
 int symbol_stream_new(uint32_t capacity, struct symbol_stream **ret)
 {
-    struct symbol_stream *s = calloc(1, sizeof(*s));
+    struct symbol_stream *s = heap_take(1, sizeof(*s));
 
     CHECK(capacity > 0 && capacity <= INT32_MAX);
     if (!s)
         return -ENOMEM;
     s->capacity = capacity;
-    s->members = calloc(capacity, sizeof(s->members[0]));
-    s->checks = calloc(capacity, sizeof(s->checks[0]));
+    s->members = heap_take(capacity, sizeof(s->members[0]));
+    s->checks = heap_take(capacity, sizeof(s->checks[0]));
     if (!s->members || !s->checks) {
         (void)symbol_stream_free(s);
         return -ENOMEM;
@@ -130,9 +130,9 @@ struct symbol_stream *symbol_stream_free(struct symbol_stream *s)
 {
     if (!s)
         return NULL;
-    free(s->members);
-    free(s->checks);
-    free(s);
+    heap_release(s->members);
+    heap_release(s->checks);
+    heap_release(s);
     return NULL;
 }
 
@@ -182,16 +182,16 @@ void symbol_stream_cells(struct symbol_stream *s, uint32_t first, uint32_t count
 
 int symbol_decoder_new(uint32_t difference_max, struct symbol_decoder **ret)
 {
-    struct symbol_decoder *d = calloc(1, sizeof(*d));
+    struct symbol_decoder *d = heap_take(1, sizeof(*d));
 
     CHECK(difference_max <= (SYMBOL_INDEX_MAX - DECODER_CELLS_MORE) / 2);
     if (!d)
         return -ENOMEM;
     d->found_max = difference_max;
     d->cells_max = 2 * difference_max + DECODER_CELLS_MORE;
-    d->cells = calloc(d->cells_max, sizeof(d->cells[0]));
-    d->found = calloc(difference_max + 1u, sizeof(d->found[0]));
-    d->queue = calloc(d->cells_max, sizeof(d->queue[0]));
+    d->cells = heap_take(d->cells_max, sizeof(d->cells[0]));
+    d->found = heap_take(difference_max + 1u, sizeof(d->found[0]));
+    d->queue = heap_take(d->cells_max, sizeof(d->queue[0]));
     if (!d->cells || !d->found || !d->queue) {
         (void)symbol_decoder_free(d);
         return -ENOMEM;
@@ -204,10 +204,10 @@ struct symbol_decoder *symbol_decoder_free(struct symbol_decoder *d)
 {
     if (!d)
         return NULL;
-    free(d->cells);
-    free(d->found);
-    free(d->queue);
-    free(d);
+    heap_release(d->cells);
+    heap_release(d->found);
+    heap_release(d->queue);
+    heap_release(d);
     return NULL;
 }
 

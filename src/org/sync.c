@@ -1,26 +1,26 @@
 #include "org/sync.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/heap.h"
 #include "org/sync_internal.h"
 
 int sync_new(const struct sync_limits *limits, const struct sync_owner *owner, struct sync **ret)
 {
-    struct sync *s = calloc(1, sizeof(*s));
+    struct sync *s = heap_take(1, sizeof(*s));
 
     CHECK(limits->difference_max > 0 && limits->prefixes_max > 0);
     if (!s)
         return -ENOMEM;
     s->limits = *limits;
     s->owner = *owner;
-    s->prefixes = calloc(limits->prefixes_max, sizeof(s->prefixes[0]));
-    s->gives = calloc(limits->elements_max, sizeof(s->gives[0]));
-    s->slots = calloc(limits->elements_max, sizeof(s->slots[0]));
-    s->wants = calloc(limits->difference_max, sizeof(s->wants[0]));
-    s->theirs = calloc(limits->difference_max, sizeof(s->theirs[0]));
-    s->cells = calloc(SYNC_CELLS_MAX, sizeof(s->cells[0]));
+    s->prefixes = heap_take(limits->prefixes_max, sizeof(s->prefixes[0]));
+    s->gives = heap_take(limits->elements_max, sizeof(s->gives[0]));
+    s->slots = heap_take(limits->elements_max, sizeof(s->slots[0]));
+    s->wants = heap_take(limits->difference_max, sizeof(s->wants[0]));
+    s->theirs = heap_take(limits->difference_max, sizeof(s->theirs[0]));
+    s->cells = heap_take(SYNC_CELLS_MAX, sizeof(s->cells[0]));
     if (!s->prefixes || !s->gives || !s->slots || !s->wants || !s->theirs || !s->cells ||
         symbol_stream_new(limits->elements_max, &s->stream) < 0 ||
         symbol_decoder_new(limits->difference_max, &s->decoder) < 0) {
@@ -37,13 +37,13 @@ struct sync *sync_free(struct sync *s)
         return NULL;
     (void)symbol_stream_free(s->stream);
     (void)symbol_decoder_free(s->decoder);
-    free(s->prefixes);
-    free(s->gives);
-    free(s->slots);
-    free(s->wants);
-    free(s->theirs);
-    free(s->cells);
-    free(s);
+    heap_release(s->prefixes);
+    heap_release(s->gives);
+    heap_release(s->slots);
+    heap_release(s->wants);
+    heap_release(s->theirs);
+    heap_release(s->cells);
+    heap_release(s);
     return NULL;
 }
 

@@ -1,8 +1,8 @@
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/varint.h"
+#include "org/ids.h"
 #include "org/sync_internal.h"
 
 /* Our sketch under the session's salt. */
@@ -43,19 +43,11 @@ static void split_ids(struct sync *s, const uint64_t *ids, unsigned count)
 
     for (uint32_t slot = 0; slot < index_slots(s->owner.index); slot++) {
         uint64_t id = sync_id(s, slot);
-        unsigned low = 0, high = count;
+        size_t place = ids_place(ids, count, id);
 
-        while (id != 0 && low < high) {
-            unsigned middle = low + (high - low) / 2;
-
-            if (ids[middle] < id)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        if (id == 0 || low == count || ids[low] != id)
+        if (id == 0 || place == count || ids[place] != id)
             continue;
-        ours[low] = true;
+        ours[place] = true;
         sync_queue_give(s, slot);
     }
     for (unsigned i = 0; i < count; i++) {
@@ -161,20 +153,13 @@ static void start_decoder(struct sync *s)
     symbol_decoder_begin(s->decoder, s->stream, s->salt);
 }
 
-static int order_ids(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
 /* Queues every own element whose id is among the sorted `ids`; `mask` says which bits count. */
 static void give_matching(struct sync *s, const uint64_t *ids, size_t count, uint64_t mask)
 {
     for (uint32_t slot = 0; slot < index_slots(s->owner.index); slot++) {
         uint64_t whole = sync_id(s, slot), id = whole & mask;
 
-        if (whole != 0 && bsearch(&id, ids, count, sizeof(ids[0]), order_ids))
+        if (whole != 0 && ids_contain(ids, count, id))
             sync_queue_give(s, slot);
     }
 }
@@ -200,8 +185,8 @@ static void use_decoded(struct sync *s)
         if (!theirs)
             s->theirs[s->their_count + ours++] = id;
     }
-    qsort(s->theirs, s->their_count, sizeof(s->theirs[0]), order_ids);
-    qsort(s->theirs + s->their_count, ours, sizeof(s->theirs[0]), order_ids);
+    ids_sort(s->theirs, s->their_count);
+    ids_sort(s->theirs + s->their_count, ours);
     give_matching(s, s->theirs + s->their_count, ours, UINT64_MAX);
     sync_my_turn(s);
 }
@@ -262,7 +247,7 @@ void sync_write_want(struct sync *s, struct output *o)
         count = SYNC_WANTS_MAX;
     for (uint32_t i = 0; i < count; i++)
         ids[i] = (uint32_t)ids[i];
-    qsort(ids, count, sizeof(ids[0]), order_ids);
+    ids_sort(ids, count);
     output_u8(o, SYNC_WANT);
     varint_write(o, count);
     for (uint32_t i = 0; i < count; i++)

@@ -1,10 +1,10 @@
 #include "org/tree.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/heap.h"
 
 struct tree_key {
     const uint8_t *key;  /* in the body of its first entry; bodies do not move */
@@ -43,7 +43,7 @@ struct tree {
 int tree_new(const struct chain_limits *limits, uint32_t covers_max, const uint8_t *roots,
              size_t root_count, struct tree **ret)
 {
-    struct tree *tree = calloc(1, sizeof(*tree));
+    struct tree *tree = heap_take(1, sizeof(*tree));
     uint32_t entries = limits->entries_max, slots = 16;
 
     CHECK(root_count <= TREE_ROOTS_MAX);
@@ -55,13 +55,13 @@ int tree_new(const struct chain_limits *limits, uint32_t covers_max, const uint8
     tree->root_count = (uint32_t)root_count;
     for (size_t i = 0; i < root_count; i++)
         memcpy(tree->roots[i], roots + i * ENTRY_AUTHOR_SIZE, ENTRY_AUTHOR_SIZE);
-    tree->next = calloc(entries, sizeof(tree->next[0]));
-    tree->slots = calloc(slots, sizeof(tree->slots[0]));
-    tree->keys = calloc(entries, sizeof(tree->keys[0]));
-    tree->items = calloc(entries, sizeof(tree->items[0]));
-    tree->pending = calloc(entries, sizeof(tree->pending[0]));
-    tree->chain_scopes = calloc(limits->chains_max, sizeof(tree->chain_scopes[0]));
-    tree->chain_valids = calloc(limits->chains_max, sizeof(tree->chain_valids[0]));
+    tree->next = heap_take(entries, sizeof(tree->next[0]));
+    tree->slots = heap_take(slots, sizeof(tree->slots[0]));
+    tree->keys = heap_take(entries, sizeof(tree->keys[0]));
+    tree->items = heap_take(entries, sizeof(tree->items[0]));
+    tree->pending = heap_take(entries, sizeof(tree->pending[0]));
+    tree->chain_scopes = heap_take(limits->chains_max, sizeof(tree->chain_scopes[0]));
+    tree->chain_valids = heap_take(limits->chains_max, sizeof(tree->chain_valids[0]));
     if (!tree->next || !tree->slots || !tree->keys || !tree->items || !tree->pending ||
         !tree->chain_scopes || !tree->chain_valids ||
         crdt_scratch_new(covers_max, &tree->scratch) < 0) {
@@ -76,15 +76,15 @@ struct tree *tree_free(struct tree *tree)
 {
     if (!tree)
         return NULL;
-    free(tree->next);
-    free(tree->slots);
-    free(tree->keys);
-    free(tree->items);
-    free(tree->pending);
-    free(tree->chain_scopes);
-    free(tree->chain_valids);
+    heap_release(tree->next);
+    heap_release(tree->slots);
+    heap_release(tree->keys);
+    heap_release(tree->items);
+    heap_release(tree->pending);
+    heap_release(tree->chain_scopes);
+    heap_release(tree->chain_valids);
     (void)crdt_scratch_free(tree->scratch);
-    free(tree);
+    heap_release(tree);
     return NULL;
 }
 
@@ -347,8 +347,7 @@ static bool context_add(struct entry_seen *context, size_t *count, const struct 
 }
 
 int tree_context(const struct tree *tree, uint16_t kind, const void *key, size_t key_size,
-                 const uint8_t author[static ENTRY_AUTHOR_SIZE], uint64_t instance,
-                 struct entry_seen ret[static ENTRY_CONTEXT_MAX])
+                 const struct tree_writer *writer, struct entry_seen ret[static ENTRY_CONTEXT_MAX])
 {
     uint32_t slot = *find_slot(tree, kind, key, key_size);
     size_t count = 0;
@@ -358,7 +357,8 @@ int tree_context(const struct tree *tree, uint16_t kind, const void *key, size_t
         const struct chain_view *chain = chain_at(tree->chains, link->chain);
 
         if (!counts(tree, n - 1, kind) ||
-            entry_chain_compare(chain->author, chain->instance, author, instance) == 0)
+            entry_chain_compare(chain->author, chain->instance, writer->author, writer->instance) ==
+                0)
             continue;
         if (!context_add(ret, &count, chain, link->seq))
             return -E2BIG;
@@ -369,15 +369,6 @@ int tree_context(const struct tree *tree, uint16_t kind, const void *key, size_t
 uint32_t tree_keys(const struct tree *tree)
 {
     return tree->key_count;
-}
-
-void tree_key_at(const struct tree *tree, uint32_t index, uint16_t *ret_kind,
-                 const uint8_t **ret_key, size_t *ret_size)
-{
-    CHECK(index < tree->key_count);
-    *ret_kind = tree->keys[index].kind;
-    *ret_key = tree->keys[index].key;
-    *ret_size = tree->keys[index].key_size;
 }
 
 static struct digest value_digest(const struct crdt_value *v, const struct digest *before)
@@ -402,20 +393,17 @@ struct digest tree_digest(struct tree *tree, struct crdt_value *values, size_t c
 
     for (uint32_t k = 0; k < tree->key_count; k++) {
         struct crdt_document d = { .values = values, .capacity = capacity };
+        const struct tree_key *key = &tree->keys[k];
         uint8_t flags[3];
         struct digest one;
-        const uint8_t *key;
-        uint16_t kind;
-        size_t size;
 
-        tree_key_at(tree, k, &kind, &key, &size);
-        fold_key(tree, k, kind, &d);
+        fold_key(tree, k, key->kind, &d);
         if (d.count == 0)
             continue;
         flags[0] = (uint8_t)(d.exists | d.conflict << 1);
-        flags[1] = (uint8_t)kind;
-        flags[2] = (uint8_t)(kind >> 8);
-        one = digest_pair(flags, sizeof(flags), key, size);
+        flags[1] = (uint8_t)key->kind;
+        flags[2] = (uint8_t)(key->kind >> 8);
+        one = digest_pair(flags, sizeof(flags), key->key, key->key_size);
         for (size_t i = 0; i < d.count; i++)
             one = value_digest(&d.values[i], &one);
         /* Exclusive or: keys come in the order of arrival, which must not show. Good enough to

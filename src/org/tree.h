@@ -52,16 +52,20 @@ uint32_t tree_out_of_scope(const struct tree *tree);
 MUST_USE int tree_read(struct tree *tree, uint16_t kind, const void *key, size_t key_size,
                        struct crdt_document *ret);
 
-/* The context for an entry about this key that (author, instance) writes now. Returns the count, or
- * -E2BIG when more chains than an entry can name have written the key. */
+/* Who is about to write. */
+struct tree_writer {
+    const uint8_t *author; /* ENTRY_AUTHOR_SIZE bytes */
+    uint64_t instance;
+};
+
+/* The context for an entry about this key that the writer makes now. Returns the count, or -E2BIG
+ * when more chains than an entry can name have written the key. */
 MUST_USE int tree_context(const struct tree *tree, uint16_t kind, const void *key, size_t key_size,
-                          const uint8_t author[static ENTRY_AUTHOR_SIZE], uint64_t instance,
+                          const struct tree_writer *writer,
                           struct entry_seen ret[static ENTRY_CONTEXT_MAX]);
 
-/* Walks all keys that were ever written, in no particular order: 0 <= index < tree_keys(). */
+/* How many keys were ever written. */
 uint32_t tree_keys(const struct tree *tree);
-void tree_key_at(const struct tree *tree, uint32_t index, uint16_t *ret_kind,
-                 const uint8_t **ret_key, size_t *ret_size);
 
 /* SHA-256 over everything a reader can see, the same wherever the same entries are valid, whatever
  * the order of arrival. For tests and checkpoints; costs a fold of everything. `values` is scratch

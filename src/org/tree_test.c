@@ -158,6 +158,7 @@ static void write_entry(struct world *w, unsigned replica, uint8_t operation, un
     uint64_t stamps[REPLICAS] = { 100 + w->write_count, 100, 200 - w->write_count };
     struct replica *r = &w->replicas[replica];
     struct test_key author = test_key(replica + 1);
+    struct tree_writer writer = { author.bytes, r->instance };
     struct write *write = &w->writes[w->write_count];
     struct entry e;
     int count, result;
@@ -172,7 +173,7 @@ static void write_entry(struct world *w, unsigned replica, uint8_t operation, un
     if (operation != ENTRY_DELETE)
         (void)snprintf(write->value, sizeof(write->value), "v%zu", w->write_count);
     e = test_entry(operation, key_names[key], write->field, write->value, write->stamp);
-    count = tree_context(r->tree, e.kind, e.key, e.key_size, author.bytes, r->instance, e.context);
+    count = tree_context(r->tree, e.kind, e.key, e.key_size, &writer, e.context);
     assert_true(count >= 0);
     e.context_count = (uint8_t)count;
     for (size_t i = 0; i < w->write_count; i++)

@@ -12,7 +12,7 @@
 #include "base/number.h"
 #include "org/org_test.h"
 #include "org/replica.h"
-#include "org/store_sqlite.h"
+#include "node/store_sqlite.h"
 
 enum { AUTHORS = 8, KEYS = 50000, VALUES_MAX = 256 };
 

@@ -1,4 +1,4 @@
-#include "org/store_sqlite.h"
+#include "node/store_sqlite.h"
 
 #include <errno.h>
 #include <stdbool.h>
