@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <sodium.h>
 
+#include "base/hex.h"
 #include "org/chain.h"
 #include "org/org_test.h"
 
@@ -120,6 +121,48 @@ static void a_chain_travels_in_spans(void **state)
     assert_int_equal(chain_listed(b.set, 0), 203);
     close_replica(&a);
     close_replica(&b);
+}
+
+/* Bodies that do not fit into one batch: their digests come first, they themselves later, and the
+ * signature that was good for all is not checked again. */
+static void large_entries_come_in_several_batches(void **state)
+{
+    static char value[6001];
+    struct test_key k = test_key(1);
+    struct replica a, b;
+    struct entry e;
+
+    memset(value, 'x', sizeof(value) - 1);
+    e = test_entry(ENTRY_SET, "k", 1, value, 1);
+    open_replica(&a);
+    open_replica(&b);
+    for (unsigned i = 1; i <= 20; i++)
+        assert_int_equal(test_append(a.set, &k, 7, &e, i == 20), 0);
+    assert_int_equal(send_chain(&a, &b, 0, 1).result, CHAIN_TOOK);
+    assert_int_equal(chain_valid(b.set, 0), 20);
+    assert_int_equal(b.verified, 1);
+    close_replica(&a);
+    close_replica(&b);
+}
+
+/* Fixed values, so that another implementation can check itself. */
+static void hashes_are_as_written_down(void **state)
+{
+    struct test_key k = { { 1, 2, 3 } };
+    struct entry e = test_entry(ENTRY_SET, "web", 1, "on", 0x0102);
+    uint8_t message[CHAIN_MESSAGE_SIZE];
+    char text[2 * CHAIN_MESSAGE_SIZE + 1];
+    struct replica a;
+
+    open_replica(&a);
+    assert_int_equal(test_append(a.set, &k, 0x1122, &e, false), 0);
+    chain_head_message(a.set, 0, message);
+    hex_encode(message, sizeof(message), text);
+    assert_string_equal(text, "62726f636820686561642031000f00000000000000000000000000000000000000"
+                              "000000000000000000000000010203000000000000000000000000000000000000"
+                              "000000000000000000000022110000000000000100000000000000"
+                              "9c118b6854665c95524e970828b13470dfbbc3fb51d3ce638fe7b789cc73f74e");
+    close_replica(&a);
 }
 
 static void a_gap_is_asked_for(void **state)
@@ -448,6 +491,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chain_travels_in_spans),
+        cmocka_unit_test(large_entries_come_in_several_batches),
+        cmocka_unit_test(hashes_are_as_written_down),
         cmocka_unit_test(a_gap_is_asked_for),
         cmocka_unit_test(strangers_and_forgers_are_refused),
         cmocka_unit_test(damaged_batches_are_refused),

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/hex.h"
 #include "org/leaf.h"
 #include "org/org_test.h"
 
@@ -179,6 +180,26 @@ static void damage_is_refused(void **state)
     (void)leaf_set_free(set);
 }
 
+/* Fixed values, so that another implementation can check itself. */
+static void the_root_is_as_written_down(void **state)
+{
+    uint8_t bytes[LEAF_SIZE_MAX], signature[LEAF_SIGNATURE_SIZE] = { 0 };
+    struct test_key key = test_key(1);
+    struct leaf_statement s = { .node = key.bytes, .signature = signature, .seq = 1, .count = 1 };
+    char text[2 * DIGEST_SIZE + 1];
+    size_t size;
+
+    s.leaves[0] = (struct leaf_value){ .kind = 4,
+                                       .key = (const uint8_t *)"g1",
+                                       .key_size = 2,
+                                       .value = (const uint8_t *)"good",
+                                       .value_size = 4 };
+    assert_int_equal(leaf_encode(&s, bytes, &size), 0);
+    assert_int_equal(leaf_decode(bytes, size, &s), 0);
+    hex_encode(s.root.bytes, DIGEST_SIZE, text);
+    assert_string_equal(text, "7c7e52cb9a01654ea423fdd50bf9ebf6a0910bb352db6da3b3741832d84f5250");
+}
+
 static void grammar_is_checked(void **state)
 {
     uint8_t bytes[LEAF_SIZE_MAX], signature[LEAF_SIGNATURE_SIZE] = { 0 };
@@ -206,6 +227,7 @@ int main(void)
         cmocka_unit_test(strangers_forgers_and_crowds_are_refused),
         cmocka_unit_test(a_copied_key_voids_the_leaves),
         cmocka_unit_test(damage_is_refused),
+        cmocka_unit_test(the_root_is_as_written_down),
         cmocka_unit_test(grammar_is_checked),
     };
 

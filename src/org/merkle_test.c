@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/hex.h"
 #include "base/output.h"
 #include "org/merkle.h"
 #include "org/org_test.h"
@@ -160,6 +161,23 @@ static void history_leaves_no_trace(void **state)
     (void)merkle_free(m);
 }
 
+/* Fixed values, so that another implementation can check itself. */
+static void two_elements_are_as_written_down(void **state)
+{
+    struct element one = { { { 0x1f } }, { { 0 } } }, two = { { { 0x20 } }, { { 0 } } };
+    char text[2 * DIGEST_SIZE + 1];
+    struct merkle *m;
+
+    memset(one.value.bytes, 0xaa, DIGEST_SIZE);
+    memset(two.value.bytes, 0xbb, DIGEST_SIZE);
+    assert_int_equal(merkle_new(2, &m), 0);
+    put(m, two);
+    put(m, one);
+    hex_encode(merkle_root(m).bytes, DIGEST_SIZE, text);
+    assert_string_equal(text, "ae43a7f6c9661e653a4ccd57385f0821c51ecf5382a715823fe8b4956e74ca24");
+    (void)merkle_free(m);
+}
+
 static void finding_and_listing(void **state)
 {
     enum { COUNT = 500 };
@@ -199,6 +217,7 @@ int main(void)
         cmocka_unit_test(the_root_is_as_defined),
         cmocka_unit_test(deep_keys_are_as_defined),
         cmocka_unit_test(history_leaves_no_trace),
+        cmocka_unit_test(two_elements_are_as_written_down),
         cmocka_unit_test(finding_and_listing),
     };
 

@@ -65,6 +65,19 @@ static void small_and_regular_numbers(void **state)
     assert_int_equal(sketch_decode(&s, gf64_best(), found), SKETCH_CAPACITY);
 }
 
+/* Fixed values, so that another implementation can check itself. */
+static void sums_are_as_written_down(void **state)
+{
+    struct sketch s = { { 0 } };
+
+    sketch_toggle(&s, gf64_best(), 2);
+    sketch_toggle(&s, gf64_best(), 1ull << 63);
+    sketch_toggle(&s, gf64_best(), 0x0123456789abcdefull);
+    assert_true(s.sums[0] == 0x8123456789abcdedull);
+    assert_true(s.sums[1] == 0x7b5dd622259e607cull);
+    assert_true(s.sums[63] == 0xe5f8890e76c45493ull);
+}
+
 static void too_many_is_said(void **state)
 {
     uint64_t seed = 9, found[SKETCH_CAPACITY];
@@ -124,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_size_up_to_the_capacity),
         cmocka_unit_test(small_and_regular_numbers),
+        cmocka_unit_test(sums_are_as_written_down),
         cmocka_unit_test(too_many_is_said),
         cmocka_unit_test(rubbish_is_refused_in_bounded_time),
         cmocka_unit_test(the_difference_of_two_sets),
