@@ -425,6 +425,10 @@ static int give_chain(struct replica *r, uint32_t chain, const struct sync_peer 
         return *progress - 1 <= listed;
     }
     first = *progress == 0 ? first_to_give(r, chain, peer) : *progress - 1;
+    /* No head of ours that it has: it lacks the chain, or is ahead of us. If it is ahead, what we
+     * have asked it for will tell. */
+    if (*progress == 0 && first == 1 && listed > REPLICA_UNASKED_MAX && !peer->insist)
+        return -EAGAIN;
     output_u8(o, REPLICA_BATCH);
     result = chain_pack(r->chains, chain, first, o, &next);
     if (result < 0)

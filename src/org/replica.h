@@ -33,6 +33,7 @@
 enum {
     REPLICA_PARCEL_MAX = 1 + CHAIN_BATCH_BYTES_MAX + ENTRY_SIZE_MAX + 8192,
     REPLICA_BASE_SEARCH_MAX = 4096, /* how far back the head that a peer has is looked for */
+    REPLICA_UNASKED_MAX = 64,       /* entries given at once to a peer that may have newer ones */
 };
 
 enum replica_parcel {

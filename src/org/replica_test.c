@@ -370,34 +370,69 @@ static void five_changes_take_one_round_trip(void **state)
     close_org(nodes);
 }
 
-/* The head that the peer has is found among ours, and only what follows it is sent. */
-static void only_the_missing_range_is_sent(void **state)
+/* The bytes of one whole session. */
+static size_t measure(struct node *a, struct node *b)
 {
     static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
     size_t sent = 0;
 
-    open_org(nodes);
-    for (unsigned i = 0; i < 200; i++)
-        assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, i), 0);
-    converge(nodes);
-    assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, 1000), 0);
-    sync_open(nodes[2].sync, salt, NULL);
-    sync_listen(nodes[1].sync, salt, false);
+    sync_open(a->sync, salt, NULL);
+    sync_listen(b->sync, salt, false);
     for (;;) {
         struct output o = output_make(bytes, sizeof(bytes));
-        struct node *to = &nodes[1];
+        struct node *to = b;
 
-        if (sync_send(nodes[2].sync, &o) == 0) {
-            to = &nodes[2];
-            if (sync_send(nodes[1].sync, &o) == 0)
-                break;
+        if (sync_send(a->sync, &o) == 0) {
+            to = a;
+            if (sync_send(b->sync, &o) == 0)
+                return sent;
         }
         sent += o.size;
         assert_int_equal(sync_receive(to->sync, bytes, o.size), 0);
     }
+}
+
+/* The head that the peer has is found among ours, and only what follows it is sent; and whoever has
+ * the older head does not send its whole chain because the other asked. */
+static void only_the_missing_range_is_sent(void **state)
+{
+    open_org(nodes);
+    for (unsigned i = 0; i < 200; i++)
+        assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, i), 0);
+    converge(nodes);
+    for (unsigned newer = 0; newer < 2; newer++) {
+        size_t sent;
+
+        assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, 1000 + newer), 0);
+        sent = newer ? measure(&nodes[1], &nodes[2]) : measure(&nodes[2], &nodes[1]);
+        check_same(&nodes[1], &nodes[2]);
+        assert_int_equal(sync_state(nodes[1].sync), SYNC_EQUAL);
+        assert_int_equal(sync_state(nodes[2].sync), SYNC_EQUAL);
+        print_message("one change of a chain of 200, %s asks: %zu bytes in all\n",
+                      newer ? "who has it" : "who lacks it", sent);
+        assert_true(sent < 800); /* 548 to open, and one entry with its head */
+    }
+    close_org(nodes);
+}
+
+/* Nineteen chains differ, one of them long: nothing of the long one but its end is sent. */
+static void many_chains_are_sent_once(void **state)
+{
+    size_t bytes;
+
+    open_org(nodes);
+    for (unsigned i = 0; i < 300; i++)
+        assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, i), 0);
+    converge(nodes);
+    assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, 1000), 0);
+    for (uint64_t i = 0; i < 9; i++) {
+        assert_int_equal(set(&nodes[1], 1, 60 + i, "db", 1, i), 0);
+        assert_int_equal(set(&nodes[2], 2, 60 + i, "mail", 1, i), 0);
+    }
+    bytes = measure(&nodes[2], &nodes[1]);
     check_same(&nodes[1], &nodes[2]);
-    print_message("one change of a chain of 200: %zu bytes in all\n", sent);
-    assert_true(sent < 800); /* 548 to open, and one entry with its head */
+    assert_int_equal(sync_state(nodes[1].sync), SYNC_EQUAL);
+    assert_true(bytes < 8000); /* contexts are the most of it; the long chain alone has 9,000 */
     close_org(nodes);
 }
 
@@ -699,6 +734,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(five_changes_take_one_round_trip),
         cmocka_unit_test(only_the_missing_range_is_sent),
+        cmocka_unit_test(many_chains_are_sent_once),
         cmocka_unit_test(a_revoked_admin_loses_what_is_above),
         cmocka_unit_test(a_revoked_node_stays_out),
         cmocka_unit_test(a_stolen_key_is_proved_and_frozen),

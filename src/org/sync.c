@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/heap.h"
+#include "base/varint.h"
+#include "org/ids.h"
 #include "org/sync_internal.h"
 
 int sync_new(const struct sync_limits *limits, const struct sync_owner *owner, struct sync **ret)
@@ -50,7 +52,9 @@ struct sync *sync_free(struct sync *s)
 static void begin(struct sync *s, enum sync_phase phase, const uint8_t *salt)
 {
     s->prefix_count = s->prefix_sent = 0;
-    s->give_count = s->give_sent = 0;
+    s->give_count = s->give_sent = s->put_off = 0;
+    s->theirs_sorted = true;
+    s->insist = false;
     s->want_count = s->want_sent = 0;
     s->their_count = s->cells_sent = s->their_set = 0;
     s->refusals = s->messages = s->want_messages = 0;
@@ -114,7 +118,7 @@ void sync_queue_want(struct sync *s, uint64_t id)
 void sync_my_turn(struct sync *s)
 {
     s->phase = PHASE_MY_TURN;
-    s->asked = false;
+    s->asked = s->insist = false;
 }
 
 static void over(struct sync *s, enum sync_state state)
@@ -129,7 +133,10 @@ static const bool expected[SYNC_KIND_MAX_][PHASE_MAX_] = {
     [SYNC_SAY_EQUAL] = { [PHASE_FIRST] = true },
     [SYNC_SAY_REFUSED] = { [PHASE_FIRST] = true },
     [SYNC_WANT] = { [PHASE_FIRST] = true, [PHASE_CELLS] = true, [PHASE_THEIRS] = true },
-    [SYNC_ELEMENT] = { [PHASE_FIRST] = true, [PHASE_CELLS] = true, [PHASE_THEIRS] = true },
+    [SYNC_ELEMENT] = { [PHASE_FIRST] = true,
+                       [PHASE_CELLS] = true,
+                       [PHASE_THEIRS] = true,
+                       [PHASE_CLOSING] = true },
     /* Cells that were on their way when we interrupted come in our turn and after it. */
     [SYNC_CELLS] = { [PHASE_FIRST] = true,
                      [PHASE_MY_TURN] = true,
@@ -137,7 +144,10 @@ static const bool expected[SYNC_KIND_MAX_][PHASE_MAX_] = {
                      [PHASE_CLOSING] = true },
     [SYNC_GROUPS] = { [PHASE_FIRST] = true, [PHASE_CELLS] = true, [PHASE_THEIRS] = true },
     [SYNC_LIST] = { [PHASE_THEIRS] = true, [PHASE_CELLS] = true },
-    [SYNC_END] = { [PHASE_FIRST] = true, [PHASE_CELLS] = true, [PHASE_THEIRS] = true },
+    [SYNC_END] = { [PHASE_FIRST] = true,
+                   [PHASE_CELLS] = true,
+                   [PHASE_THEIRS] = true,
+                   [PHASE_CLOSING] = true },
     [SYNC_DONE] = { [PHASE_FIRST] = true,
                     [PHASE_CELLS] = true,
                     [PHASE_THEIRS] = true,
@@ -167,11 +177,33 @@ static int on_done(struct sync *s, struct cursor *c)
         over(s, memcmp(ours.bytes, theirs, 8) == 0 ? SYNC_EQUAL : SYNC_DIFFERENT);
         return 0;
     }
-    /* What the peer asked for earlier is given before the answer. */
     sync_my_turn(s);
+    if (s->give_count > 0) {
+        s->asked = true; /* so that our turn ends with END, and the peer can say DONE again */
+        s->insist = true;
+        return 0;
+    }
     s->close = true;
     ours = index_root(s->owner.index);
     s->verdict = memcmp(ours.bytes, theirs, 8) == 0 ? SYNC_EQUAL : SYNC_DIFFERENT;
+    return 0;
+}
+
+/* The ids of what the peer has put off: with them we see how far its chains reach. */
+static int on_end(struct sync *s, struct cursor *c)
+{
+    uint32_t count = (uint32_t)varint_read(c, SYNC_WANTS_MAX);
+
+    for (uint32_t i = 0; i < count && !c->failed; i++) {
+        uint64_t id = cursor_le64(c);
+
+        if (s->their_count < s->limits.difference_max)
+            s->theirs[s->their_count++] = id;
+        s->theirs_sorted = false;
+    }
+    if (c->failed)
+        return -EBADMSG;
+    sync_my_turn(s);
     return 0;
 }
 
@@ -197,8 +229,7 @@ static int on_message(struct sync *s, enum sync_kind kind, struct cursor *c)
     case SYNC_LIST:
         return sync_on_list(s, c);
     case SYNC_END:
-        sync_my_turn(s);
-        return 0;
+        return on_end(s, c);
     case SYNC_DONE:
         return on_done(s, c);
     case SYNC_KIND_MAX_:
@@ -223,42 +254,61 @@ int sync_receive(struct sync *s, const uint8_t *bytes, size_t size)
     return 0;
 }
 
-/* Writes the next part of the next element to give; false when there is none. */
+/* One part of one element. Returns true when something was written; else the element is done with,
+ * or put off to our next turn. */
+static bool write_part(struct sync *s, struct output *o)
+{
+    struct sync_peer peer = { s->theirs, s->their_count, s->salt,
+                              .insist = s->insist || !s->asked };
+    struct sync_give give = s->gives[s->give_sent];
+    size_t start = o->size;
+    int r;
+
+    /* What the peer asked for while it was giving us something newer need not go back. */
+    if (s->give_progress == 0 && sync_id(s, give.slot) != give.id) {
+        s->give_sent++;
+        return false;
+    }
+    output_u8(o, SYNC_ELEMENT);
+    r = s->owner.give(s->owner.context, give.slot, &peer, &s->give_progress, o);
+    if (r <= 0 || !output_fits(o)) {
+        s->give_sent++;
+        s->give_progress = 0;
+    }
+    if (r >= 0 && output_fits(o))
+        return true;
+    o->size = start; /* gone meanwhile, or larger than a message may be: left out */
+    o->failed = false;
+    if (r == -EAGAIN && s->asked)
+        s->gives[s->put_off++] = give; /* put_off < give_sent: what stood there is done with */
+    return false;
+}
+
+/* Writes the next part of the next element to give; false when this turn has no more. */
 static bool write_element(struct sync *s, struct output *o)
 {
-    struct sync_peer peer = { s->theirs, s->their_count, s->salt };
-
+    ids_sort(s->theirs, s->theirs_sorted ? 0 : s->their_count);
+    s->theirs_sorted = true;
     while (s->give_sent < s->give_count) {
-        const struct sync_give *give = &s->gives[s->give_sent];
-        size_t start = o->size;
-        int r;
-
-        /* What the peer asked for while it was giving us something newer need not go back. */
-        if (s->give_progress == 0 && sync_id(s, give->slot) != give->id) {
-            s->give_sent++;
-            continue;
-        }
-        output_u8(o, SYNC_ELEMENT);
-        r = s->owner.give(s->owner.context, give->slot, &peer, &s->give_progress, o);
-        if (r <= 0 || !output_fits(o)) {
-            s->give_sent++;
-            s->give_progress = 0;
-        }
-        if (r >= 0 && output_fits(o))
+        if (write_part(s, o))
             return true;
-        o->size = start; /* gone meanwhile, or larger than a message may be: left out */
-        o->failed = false;
     }
-    s->give_count = s->give_sent = 0;
+    s->give_count = s->put_off;
+    s->give_sent = s->put_off = 0;
     return false;
 }
 
 static void write_end(struct sync *s, struct output *o)
 {
     struct digest root = index_root(s->owner.index);
+    uint32_t count;
 
     if (s->asked) {
         output_u8(o, SYNC_END);
+        count = s->give_count < SYNC_WANTS_MAX ? s->give_count : SYNC_WANTS_MAX;
+        varint_write(o, count);
+        for (uint32_t i = 0; i < count; i++)
+            output_le64(o, s->gives[i].id);
         s->phase = PHASE_THEIRS;
         return;
     }

@@ -11,7 +11,8 @@
  *   6 CELLS    first:varint, set size:varint, count:varint 1..4096, cells (symbol.h)
  *   7 GROUPS   depth:u8 0..63, nibbles, which:le16, the first 8 bytes of each group's hash
  *   8 LIST     depth:u8 1..64, nibbles, count:varint 0..16, count * id:le64, rising
- *   9 END      (nothing)
+ *   9 END      count:varint 0..4096, count * id:le64: elements that the peer lacks and that are put
+ *              off, because a newer one may be on its way
  *  10 DONE     the first 8 bytes of the root
  *
  *   nibbles = the first `depth` nibbles of a key, two to a byte, high first; an odd last low
@@ -24,7 +25,8 @@
  * answered where they differ: by ELEMENTs when the other has nothing there, by a LIST when the
  * answerer has at most 16 elements there, else by GROUPS one nibble deeper. LISTs are answered by
  * ELEMENTs and WANTs. Who has asked for nothing in its turn ends it with DONE instead of END; the
- * answer to DONE is DONE. Every path ends there: with the comparison of the roots.
+ * answer to DONE is DONE, unless there is something left to give: then it is that, and END. Every
+ * path ends there: with the comparison of the roots.
  *
  * A collision of short ids, a lying or a hostile peer cost time and never correctness: roots that
  * still differ are said (SYNC_DIFFERENT), and the next session uses a fresh salt. No length, count,
@@ -56,6 +58,7 @@ struct sync_peer {
     const uint64_t *theirs; /* rising: ids that it has and we have not, as far as they are known */
     size_t count;
     const uint8_t *salt; /* of the ids */
+    bool insist;         /* give() must not answer -EAGAIN */
 };
 
 /* What the session asks of the owner of the elements. */

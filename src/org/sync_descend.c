@@ -176,8 +176,12 @@ int sync_on_list(struct sync *s, struct cursor *c)
             sync_queue_give(s, s->slots[i]);
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (ids[i] != 0)
-            sync_queue_want(s, ids[i]);
+        if (ids[i] == 0)
+            continue;
+        sync_queue_want(s, ids[i]);
+        if (s->their_count < s->limits.difference_max)
+            s->theirs[s->their_count++] = ids[i];
+        s->theirs_sorted = false;
     }
     return 0;
 }

@@ -58,6 +58,7 @@ struct sync {
     struct symbol *cells;
     uint32_t prefix_count, prefix_sent;
     uint32_t give_count, give_sent;
+    uint32_t put_off; /* gives[0..put_off) are for our next turn */
     uint32_t want_count, want_sent;
     uint32_t their_count;
     uint32_t cells_sent;
@@ -74,6 +75,8 @@ struct sync {
     bool abused; /* the peer made us give more than there is */
     bool fresh;
     bool allow_fresh;
+    bool insist; /* nothing may be put off any more */
+    bool theirs_sorted;
     bool asked;    /* in this turn of ours */
     uint8_t reply; /* EQUAL or REFUSED to be sent; 0: none */
     bool close;    /* answer a DONE */
