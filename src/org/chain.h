@@ -118,7 +118,8 @@ struct chain_set *chain_set_free(struct chain_set *set);
 
 /* Takes a batch of somebody else, or of our own from disk: all or nothing.
  * Returns 0 with *ret set, -EBADMSG (malformed), -EKEYREJECTED (signature), -EDQUOT (the author's
- * quota), -ENOSPC (a capacity of the set). On an error nothing changed. */
+ * quota), -ENOSPC (a capacity of the set), -EAGAIN (it is at odds with entries of our own that are
+ * not sealed yet: seal, then take it again). On an error nothing changed. */
 MUST_USE int chain_take(struct chain_set *set, const void *bytes, size_t size,
                         struct chain_outcome *ret);
 

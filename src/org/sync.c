@@ -57,7 +57,7 @@ static void begin(struct sync *s, enum sync_phase phase, const uint8_t *salt)
     s->insist = false;
     s->want_count = s->want_sent = 0;
     s->their_count = s->cells_sent = s->their_set = 0;
-    s->refusals = s->messages = s->want_messages = 0;
+    s->refusals = s->messages = s->want_messages = s->turns = 0;
     s->given = 0;
     s->abused = false;
     s->give_progress = 0;
@@ -194,6 +194,8 @@ static int on_end(struct sync *s, struct cursor *c)
 {
     uint32_t count = (uint32_t)varint_read(c, SYNC_WANTS_MAX);
 
+    if (++s->turns > SYNC_TURNS_MAX)
+        return -EBADMSG;
     for (uint32_t i = 0; i < count && !c->failed; i++) {
         uint64_t id = cursor_le64(c);
 

@@ -45,7 +45,8 @@
 enum {
     SYNC_WANTS_MAX = 4096,          /* in one message */
     SYNC_CELLS_MAX = 4096,          /* in one message */
-    SYNC_WANTS_MESSAGES_MORE = 128, /* beyond what all elements need: one in each turn */
+    SYNC_TURNS_MAX = 160,           /* of a peer: a descent takes one for each two levels */
+    SYNC_WANTS_MESSAGES_MORE = 160, /* beyond what all elements need: one in each turn */
     SYNC_CELLS_MIN = 32,            /* the smallest batch; smaller differences fit the sketch */
     SYNC_LIST_MAX = 16,             /* from here on ids cost less than another level of hashes */
     SYNC_REFUSALS_MAX = 16,         /* elements of a peer that may be refused before we hang up */

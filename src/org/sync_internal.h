@@ -66,6 +66,7 @@ struct sync {
     uint32_t refusals;
     uint32_t messages;
     uint32_t want_messages;
+    uint32_t turns; /* of the peer */
     uint64_t give_progress;
     uint64_t given; /* in the whole session */
     enum sync_phase phase;

@@ -336,6 +336,36 @@ static void truncated_messages_end_the_session(void **state)
     }
 }
 
+/* A peer that ends turn after turn, so that we sort and look again and again. */
+static void endless_turns_are_cut_short(void **state)
+{
+    static const uint8_t again[] = { 9, 1, 5, 0, 0, 0, 0, 0, 0, 0 };
+    static const uint8_t want[] = { 4, 1, 0, 0, 0, 0 };
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+    struct output o = output_make(bytes, sizeof(bytes));
+    struct shape shape = { 50, 1, 0, 0 };
+    struct test_side a, b;
+    unsigned turns = 0;
+
+    test_side_open(&a, 1000, 200);
+    test_side_open(&b, 1000, 200);
+    fill(&a, &b, &shape, 1);
+    sync_open(b.sync, test_salt, NULL);
+    assert_int_equal(sync_send(b.sync, &o), 1);
+    assert_int_equal(sync_receive(b.sync, want, sizeof(want)), 0);
+    while (sync_receive(b.sync, again, sizeof(again)) == 0) {
+        assert_true(++turns <= 1000);
+        for (unsigned i = 0; i < 100; i++) {
+            o = output_make(bytes, sizeof(bytes));
+            if (sync_send(b.sync, &o) == 0)
+                break;
+        }
+    }
+    assert_int_equal(sync_state(b.sync), SYNC_FAILED);
+    test_side_close(&a);
+    test_side_close(&b);
+}
+
 static void greed_is_cut_short(void **state)
 {
     static const uint8_t everything[] = { 7, 0, 0, 0 }; /* groups of the root: "I have nothing" */
@@ -371,6 +401,7 @@ int main(void)
         cmocka_unit_test(small_capacities_make_progress),
         cmocka_unit_test(a_hostile_peer_ends_the_session),
         cmocka_unit_test(truncated_messages_end_the_session),
+        cmocka_unit_test(endless_turns_are_cut_short),
         cmocka_unit_test(greed_is_cut_short),
     };
 
