@@ -511,6 +511,32 @@ static void a_stolen_key_is_proved_and_frozen(void **state)
     close_org(nodes);
 }
 
+/* A fork just above what somebody has: the heads are equal, the roots are not, the proof travels.
+ */
+static void a_fork_above_the_head_is_told(void **state)
+{
+    struct digest before, after;
+    uint32_t chain;
+
+    open_org(nodes);
+    assert_int_equal(set(&nodes[3], 3, 50, "db", 1, 1), 0);
+    converge(nodes);
+    assert_int_equal(set(&nodes[3], 3, 50, "db", 1, 2), 0);
+    assert_int_equal(set(&nodes[2], 3, 50, "db", 1, 3), 0);
+    (void)talk(&nodes[2], &nodes[3], 100000);
+    (void)talk(&nodes[2], &nodes[3], 100000);
+    before = replica_root(nodes[1].replica);
+    after = replica_root(nodes[2].replica);
+    chain = chain_find(replica_chains(nodes[2].replica), test_key(3).bytes, 50);
+    assert_int_equal(chain_listed(replica_chains(nodes[2].replica), chain), 1);
+    assert_memory_not_equal(&before, &after, sizeof(before));
+    assert_true(talk(&nodes[1], &nodes[2], 100000));
+    chain = chain_find(replica_chains(nodes[1].replica), test_key(3).bytes, 50);
+    assert_int_equal(chain_at(replica_chains(nodes[1].replica), chain)->fork, 2);
+    check_disk(&nodes[1]);
+    close_org(nodes);
+}
+
 /* A node that was away for long comes back with writes of its own, and nothing is lost. */
 static void a_long_absence_ends_well(void **state)
 {
@@ -738,6 +764,7 @@ int main(void)
         cmocka_unit_test(a_revoked_admin_loses_what_is_above),
         cmocka_unit_test(a_revoked_node_stays_out),
         cmocka_unit_test(a_stolen_key_is_proved_and_frozen),
+        cmocka_unit_test(a_fork_above_the_head_is_told),
         cmocka_unit_test(a_long_absence_ends_well),
         cmocka_unit_test(unknown_kinds_and_operations_travel),
         cmocka_unit_test(random_histories_converge),

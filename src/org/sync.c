@@ -143,7 +143,7 @@ static const bool expected[SYNC_KIND_MAX_][PHASE_MAX_] = {
                      [PHASE_THEIRS] = true,
                      [PHASE_CLOSING] = true },
     [SYNC_GROUPS] = { [PHASE_FIRST] = true, [PHASE_CELLS] = true, [PHASE_THEIRS] = true },
-    [SYNC_LIST] = { [PHASE_THEIRS] = true, [PHASE_CELLS] = true },
+    [SYNC_LIST] = { [PHASE_THEIRS] = true },
     [SYNC_END] = { [PHASE_FIRST] = true,
                    [PHASE_CELLS] = true,
                    [PHASE_THEIRS] = true,

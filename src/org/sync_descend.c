@@ -167,8 +167,6 @@ int sync_on_list(struct sync *s, struct cursor *c)
         if (ids[i] == 0 || (i > 0 && ids[i] <= ids[i - 1]))
             return -EBADMSG;
     }
-    if (s->phase == PHASE_CELLS)
-        s->phase = PHASE_THEIRS;
     ours = merkle_list(index_trie(s->owner.index), &key, depth, s->slots, s->limits.elements_max);
     CHECK(ours <= s->limits.elements_max);
     for (uint32_t i = 0; i < ours; i++) {
