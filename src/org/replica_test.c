@@ -511,6 +511,49 @@ static void a_stolen_key_is_proved_and_frozen(void **state)
     close_org(nodes);
 }
 
+/* Twenty large values in one signed span: more than one batch, so some bodies come after their
+ * digests; the trees see them all the same. */
+static void large_values_arrive_whole(void **state)
+{
+    static char value[6001];
+    static struct crdt_value values[VALUES_MAX];
+    struct crdt_document d = { .values = values, .capacity = VALUES_MAX };
+    struct test_key author = test_key(1);
+    struct chain_set *chains;
+
+    open_org(nodes);
+    converge(nodes);
+    memset(value, 'x', sizeof(value) - 1);
+    chains = replica_chains(nodes[1].replica);
+    for (unsigned i = 1; i <= 20; i++) {
+        struct entry e = test_entry(ENTRY_SET, "large", i, value, i);
+
+        assert_int_equal(test_append(chains, &author, 77, &e, i == 20), 0);
+    }
+    for (uint64_t seq = 1; seq <= 20;) {
+        static uint8_t bytes[REPLICA_PARCEL_MAX];
+        struct output o = output_make(bytes, sizeof(bytes));
+        uint32_t chain = chain_find(chains, author.bytes, 77);
+
+        assert_int_equal(replica_wrote(nodes[1].replica, chain, seq, &o), 0);
+        keep(&nodes[1], bytes, o.size);
+        o = output_make(bytes, sizeof(bytes));
+        assert_int_equal(chain_pack(chains, chain, seq, &o, &seq), 0);
+    }
+    assert_true(talk(&nodes[2], &nodes[1], 100000));
+    assert_int_equal(tree_read(replica_tree(nodes[2].replica), RECORD_DOCUMENT, "large", 5, &d), 0);
+    assert_int_equal(d.count, 20);
+    assert_false(d.conflict);
+    assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, 1), 0);
+    assert_true(talk(&nodes[2], &nodes[1], 100000));
+    assert_int_equal(tree_read(replica_tree(nodes[2].replica), RECORD_DOCUMENT, "large", 5, &d), 0);
+    assert_int_equal(d.count, 20);
+    converge(nodes);
+    check_disk(&nodes[1]);
+    check_disk(&nodes[2]);
+    close_org(nodes);
+}
+
 /* A fork just above what somebody has: the heads are equal, the roots are not, the proof travels.
  */
 static void a_fork_above_the_head_is_told(void **state)
@@ -764,6 +807,7 @@ int main(void)
         cmocka_unit_test(a_revoked_admin_loses_what_is_above),
         cmocka_unit_test(a_revoked_node_stays_out),
         cmocka_unit_test(a_stolen_key_is_proved_and_frozen),
+        cmocka_unit_test(large_values_arrive_whole),
         cmocka_unit_test(a_fork_above_the_head_is_told),
         cmocka_unit_test(a_long_absence_ends_well),
         cmocka_unit_test(unknown_kinds_and_operations_travel),
