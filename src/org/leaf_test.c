@@ -186,6 +186,7 @@ static void the_root_is_as_written_down(void **state)
     uint8_t bytes[LEAF_SIZE_MAX], signature[LEAF_SIGNATURE_SIZE] = { 0 };
     struct test_key key = test_key(1);
     struct leaf_statement s = { .node = key.bytes, .signature = signature, .seq = 1, .count = 1 };
+    uint8_t message[LEAF_MESSAGE_SIZE];
     char text[2 * DIGEST_SIZE + 1];
     size_t size;
 
@@ -196,6 +197,10 @@ static void the_root_is_as_written_down(void **state)
                                        .value_size = 4 };
     assert_int_equal(leaf_encode(&s, bytes, &size), 0);
     assert_int_equal(leaf_decode(bytes, size, &s), 0);
+    leaf_message(&s, &org, message);
+    assert_memory_equal(message, "broch leaves 1", 15); /* the zero byte as well */
+    assert_memory_equal(message + 15, org.bytes, DIGEST_SIZE);
+    assert_memory_equal(message + LEAF_MESSAGE_SIZE - DIGEST_SIZE, s.root.bytes, DIGEST_SIZE);
     hex_encode(s.root.bytes, DIGEST_SIZE, text);
     assert_string_equal(text, "7c7e52cb9a01654ea423fdd50bf9ebf6a0910bb352db6da3b3741832d84f5250");
 }

@@ -59,7 +59,7 @@ static void largest_statement_fits(void **state)
 {
     struct revoke_statement s = sample();
     uint8_t bytes[REVOKE_SIZE_MAX], message[REVOKE_MESSAGE_MAX];
-    struct digest org = { { 0 } };
+    struct digest org = { { 0x0f } };
     size_t size;
 
     s.reason_size = REVOKE_REASON_MAX;
@@ -68,6 +68,9 @@ static void largest_statement_fits(void **state)
         s.frontiers[i] = (struct revoke_frontier){ .instance = i, .seq = UINT64_MAX };
     assert_int_equal(revoke_encode(&s, bytes, &size), 0);
     assert_int_equal(revoke_message(&s, &org, message, &size), 0);
+    assert_memory_equal(message, "broch revocation 1", 19); /* the zero byte as well */
+    assert_memory_equal(message + 19, org.bytes, DIGEST_SIZE);
+    assert_memory_equal(message + 19 + DIGEST_SIZE, bytes, size - 19 - DIGEST_SIZE);
     s.frontiers[3].seq = 0;
     assert_int_equal(revoke_encode(&s, bytes, &size), -EINVAL);
 }
