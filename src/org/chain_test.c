@@ -353,6 +353,27 @@ static void damaged_evidence_is_refused(void **state)
     close_replica(&c);
 }
 
+/* One true branch, shown twice, is no fork: otherwise anybody could freeze anybody. */
+static void one_branch_twice_proves_nothing(void **state)
+{
+    enum { BRANCH = 1 + 2 * DIGEST_SIZE + CHAIN_SIGNATURE_SIZE };
+    struct replica a, b;
+    uint8_t bytes[CHAIN_EVIDENCE_MAX];
+    struct output o = output_make(bytes, sizeof(bytes));
+    struct chain_outcome outcome;
+
+    open_fork(&a, &b, 3, 2, 2);
+    exchange(&a, &b);
+    assert_int_equal(chain_pack_evidence(b.set, 0, &o), 0);
+    close_replica(&b);
+    open_replica(&b);
+    memcpy(bytes + o.size - BRANCH, bytes + o.size - (size_t)2 * BRANCH, BRANCH);
+    assert_int_equal(chain_take_evidence(b.set, bytes, o.size, &outcome), -EBADMSG);
+    assert_int_equal(chain_set_count(b.set), 0);
+    close_replica(&a);
+    close_replica(&b);
+}
+
 static void revoke(struct replica *r, const struct replica *truth, uint64_t seq)
 {
     struct revoke_statement s = { .role = REVOKE_ADMIN, .stamp = seq };
@@ -499,6 +520,7 @@ int main(void)
         cmocka_unit_test(a_fork_is_found_wherever_it_is),
         cmocka_unit_test(the_frozen_part_still_travels),
         cmocka_unit_test(damaged_evidence_is_refused),
+        cmocka_unit_test(one_branch_twice_proves_nothing),
         cmocka_unit_test(a_revocation_bounds_a_chain),
         cmocka_unit_test(a_frontier_on_another_branch_voids_the_chain),
         cmocka_unit_test(quotas_hold),

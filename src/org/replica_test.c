@@ -397,8 +397,11 @@ static size_t measure(struct node *a, struct node *b)
 static void only_the_missing_range_is_sent(void **state)
 {
     open_org(nodes);
-    for (unsigned i = 0; i < 200; i++)
+    for (unsigned i = 0; i < 65; i++)
         assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, i), 0);
+    assert_true(talk(&nodes[1], &nodes[2], 100000)); /* two batches, the second of one entry */
+    for (unsigned i = 0; i < 135; i++)
+        assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, 65 + i), 0);
     converge(nodes);
     for (unsigned newer = 0; newer < 2; newer++) {
         size_t sent;
@@ -447,6 +450,7 @@ static void a_revoked_admin_loses_what_is_above(void **state)
     assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, 6), 0);
     (void)talk(&nodes[1], &nodes[2], 100000); /* the thief's value spreads a little */
     assert_int_equal(revoke(&nodes[3], 3, REVOKE_ADMIN, 1), -EACCES); /* no root */
+    assert_int_equal(replica_counters(nodes[3].replica)->strangers, 1);
     assert_int_equal(revoke(&nodes[0], 0, REVOKE_ADMIN, 1), 1);
     converge(nodes);
     for (unsigned i = 0; i < NODES; i++) {
