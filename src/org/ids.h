@@ -1,0 +1,19 @@
+/* Sorting and finding short ids, without libc's qsort(), which may allocate. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Sorts in rising order, in place and in O(n log n) whatever the numbers are. */
+void ids_sort(uint64_t *ids, size_t count);
+
+/* The place of the first of the sorted numbers that is not below `id`; `count` when all are. */
+size_t ids_place(const uint64_t *ids, size_t count, uint64_t id);
+
+static inline bool ids_contain(const uint64_t *ids, size_t count, uint64_t id)
+{
+    size_t place = ids_place(ids, count, id);
+
+    return place < count && ids[place] == id;
+}

@@ -1,0 +1,16 @@
+#include "org/record.h"
+
+static const uint32_t scopes[RECORD_MAX_] = {
+    [RECORD_MEMBER] = RECORD_SCOPE_ROSTER,          [RECORD_ADMIN] = RECORD_SCOPE_ROOT,
+    [RECORD_ROLLOUT] = RECORD_SCOPE_RELEASE,        [RECORD_VERDICT] = RECORD_SCOPE_ROOT,
+    [RECORD_FAILED_VERSION] = RECORD_SCOPE_RELEASE, [RECORD_EXCLUSIVE_OWNER] = RECORD_SCOPE_WORK,
+    [RECORD_SHARE_SET] = RECORD_SCOPE_ROOT,         [RECORD_INVITE_USED] = RECORD_SCOPE_ROSTER,
+    [RECORD_DOCUMENT] = RECORD_SCOPE_CONFIG,        [RECORD_SEALED] = RECORD_SCOPE_CONFIG,
+};
+
+uint32_t record_scope(uint16_t kind)
+{
+    if (kind >= RECORD_MAX_ || scopes[kind] == RECORD_SCOPE_NONE)
+        return RECORD_SCOPE_ROOT;
+    return scopes[kind];
+}

@@ -1,0 +1,372 @@
+#include "org/sync.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/heap.h"
+#include "base/varint.h"
+#include "org/ids.h"
+#include "org/sync_internal.h"
+
+int sync_new(const struct sync_limits *limits, const struct sync_owner *owner, struct sync **ret)
+{
+    struct sync *s = heap_take(1, sizeof(*s));
+
+    CHECK(limits->difference_max > 0 && limits->prefixes_max > 0);
+    if (!s)
+        return -ENOMEM;
+    s->limits = *limits;
+    s->owner = *owner;
+    s->prefixes = heap_take(limits->prefixes_max, sizeof(s->prefixes[0]));
+    s->gives = heap_take(limits->elements_max, sizeof(s->gives[0]));
+    s->slots = heap_take(limits->elements_max, sizeof(s->slots[0]));
+    s->wants = heap_take(limits->difference_max, sizeof(s->wants[0]));
+    s->theirs = heap_take(limits->difference_max, sizeof(s->theirs[0]));
+    s->cells = heap_take(SYNC_CELLS_MAX, sizeof(s->cells[0]));
+    if (!s->prefixes || !s->gives || !s->slots || !s->wants || !s->theirs || !s->cells ||
+        symbol_stream_new(limits->elements_max, &s->stream) < 0 ||
+        symbol_decoder_new(limits->difference_max, &s->decoder) < 0) {
+        (void)sync_free(s);
+        return -ENOMEM;
+    }
+    *ret = s;
+    return 0;
+}
+
+struct sync *sync_free(struct sync *s)
+{
+    if (!s)
+        return NULL;
+    (void)symbol_stream_free(s->stream);
+    (void)symbol_decoder_free(s->decoder);
+    heap_release(s->prefixes);
+    heap_release(s->gives);
+    heap_release(s->slots);
+    heap_release(s->wants);
+    heap_release(s->theirs);
+    heap_release(s->cells);
+    heap_release(s);
+    return NULL;
+}
+
+static void begin(struct sync *s, enum sync_phase phase, const uint8_t *salt)
+{
+    s->prefix_count = s->prefix_sent = 0;
+    s->give_count = s->give_sent = s->put_off = 0;
+    s->theirs_sorted = true;
+    s->insist = false;
+    s->want_count = s->want_sent = 0;
+    s->their_count = s->cells_sent = s->their_set = 0;
+    s->refusals = s->messages = s->want_messages = s->turns = 0;
+    s->given = 0;
+    s->abused = false;
+    s->give_progress = 0;
+    s->phase = phase;
+    s->state = SYNC_RUNNING;
+    s->path = SYNC_PATH_NONE;
+    s->fresh = s->allow_fresh = s->asked = s->close = false;
+    s->reply = 0;
+    memcpy(s->salt, salt, DIGEST_SALT_SIZE);
+}
+
+void sync_open(struct sync *s, const uint8_t *index_salt, const uint8_t *fresh_salt)
+{
+    begin(s, PHASE_OPEN, fresh_salt ? fresh_salt : index_salt);
+    s->fresh = fresh_salt != NULL;
+}
+
+void sync_listen(struct sync *s, const uint8_t *index_salt, bool allow_fresh)
+{
+    begin(s, PHASE_LISTEN, index_salt);
+    s->allow_fresh = allow_fresh;
+}
+
+enum sync_state sync_state(const struct sync *s)
+{
+    return s->state;
+}
+
+enum sync_path sync_path(const struct sync *s)
+{
+    return s->path;
+}
+
+uint64_t sync_id(const struct sync *s, uint32_t slot)
+{
+    uint64_t id = index_id(s->owner.index, slot);
+
+    if (id == 0 || !s->fresh)
+        return id;
+    return index_short_id(s->salt, merkle_value(index_trie(s->owner.index), slot));
+}
+
+void sync_queue_give(struct sync *s, uint32_t slot)
+{
+    /* An honest peer lacks or asks for each element once, apart from collisions of halves. */
+    if (++s->given > 2ull * s->limits.elements_max + 64)
+        s->abused = true;
+    else if (s->give_count < s->limits.elements_max)
+        s->gives[s->give_count++] = (struct sync_give){ .id = sync_id(s, slot), .slot = slot };
+}
+
+void sync_queue_want(struct sync *s, uint64_t id)
+{
+    if (s->want_count < s->limits.difference_max)
+        s->wants[s->want_count++] = id;
+}
+
+void sync_my_turn(struct sync *s)
+{
+    s->phase = PHASE_MY_TURN;
+    s->asked = s->insist = false;
+}
+
+static void over(struct sync *s, enum sync_state state)
+{
+    s->phase = PHASE_OVER;
+    s->state = state;
+}
+
+/* In which phases a message may come; anything else ends the session. */
+static const bool expected[SYNC_KIND_MAX_][PHASE_MAX_] = {
+    [SYNC_OPEN] = { [PHASE_LISTEN] = true },
+    [SYNC_SAY_EQUAL] = { [PHASE_FIRST] = true },
+    [SYNC_SAY_REFUSED] = { [PHASE_FIRST] = true },
+    [SYNC_WANT] = { [PHASE_FIRST] = true, [PHASE_CELLS] = true, [PHASE_THEIRS] = true },
+    [SYNC_ELEMENT] = { [PHASE_FIRST] = true,
+                       [PHASE_CELLS] = true,
+                       [PHASE_THEIRS] = true,
+                       [PHASE_CLOSING] = true },
+    /* Cells that were on their way when we interrupted come in our turn and after it. */
+    [SYNC_CELLS] = { [PHASE_FIRST] = true,
+                     [PHASE_MY_TURN] = true,
+                     [PHASE_THEIRS] = true,
+                     [PHASE_CLOSING] = true },
+    [SYNC_GROUPS] = { [PHASE_FIRST] = true, [PHASE_CELLS] = true, [PHASE_THEIRS] = true },
+    [SYNC_LIST] = { [PHASE_THEIRS] = true },
+    [SYNC_END] = { [PHASE_FIRST] = true,
+                   [PHASE_CELLS] = true,
+                   [PHASE_THEIRS] = true,
+                   [PHASE_CLOSING] = true },
+    [SYNC_DONE] = { [PHASE_FIRST] = true,
+                    [PHASE_CELLS] = true,
+                    [PHASE_THEIRS] = true,
+                    [PHASE_CLOSING] = true },
+};
+
+static int on_element(struct sync *s, struct cursor *c)
+{
+    size_t size = cursor_left(c);
+
+    if (s->phase == PHASE_CELLS)
+        s->phase = PHASE_THEIRS; /* interrupted by someone who lacks nothing */
+    if (s->owner.take(s->owner.context, cursor_take(c, size), size) < 0)
+        s->refusals++;
+    return s->refusals <= SYNC_REFUSALS_MAX ? 0 : -EBADMSG;
+}
+
+static int on_done(struct sync *s, struct cursor *c)
+{
+    const uint8_t *theirs = cursor_take(c, 8);
+    struct digest ours;
+
+    if (!theirs)
+        return -EBADMSG;
+    if (s->phase == PHASE_CLOSING) {
+        ours = index_root(s->owner.index);
+        over(s, memcmp(ours.bytes, theirs, 8) == 0 ? SYNC_EQUAL : SYNC_DIFFERENT);
+        return 0;
+    }
+    sync_my_turn(s);
+    if (s->give_count > 0) {
+        s->asked = true; /* so that our turn ends with END, and the peer can say DONE again */
+        s->insist = true;
+        return 0;
+    }
+    s->close = true;
+    ours = index_root(s->owner.index);
+    s->verdict = memcmp(ours.bytes, theirs, 8) == 0 ? SYNC_EQUAL : SYNC_DIFFERENT;
+    return 0;
+}
+
+/* The ids of what the peer has put off: with them we see how far its chains reach. */
+static int on_end(struct sync *s, struct cursor *c)
+{
+    uint32_t count = (uint32_t)varint_read(c, SYNC_WANTS_MAX);
+
+    if (++s->turns > SYNC_TURNS_MAX)
+        return -EBADMSG;
+    for (uint32_t i = 0; i < count && !c->failed; i++) {
+        uint64_t id = cursor_le64(c);
+
+        if (s->their_count < s->limits.difference_max)
+            s->theirs[s->their_count++] = id;
+        s->theirs_sorted = false;
+    }
+    if (c->failed)
+        return -EBADMSG;
+    sync_my_turn(s);
+    return 0;
+}
+
+static int on_message(struct sync *s, enum sync_kind kind, struct cursor *c)
+{
+    switch (kind) {
+    case SYNC_OPEN:
+        return sync_on_open(s, c);
+    case SYNC_SAY_EQUAL:
+        over(s, SYNC_EQUAL);
+        return 0;
+    case SYNC_SAY_REFUSED:
+        over(s, SYNC_REFUSED);
+        return 0;
+    case SYNC_WANT:
+        return sync_on_want(s, c);
+    case SYNC_ELEMENT:
+        return on_element(s, c);
+    case SYNC_CELLS:
+        return sync_on_cells(s, c);
+    case SYNC_GROUPS:
+        return sync_on_groups(s, c);
+    case SYNC_LIST:
+        return sync_on_list(s, c);
+    case SYNC_END:
+        return on_end(s, c);
+    case SYNC_DONE:
+        return on_done(s, c);
+    case SYNC_KIND_MAX_:
+        break;
+    }
+    return -EBADMSG;
+}
+
+int sync_receive(struct sync *s, const uint8_t *bytes, size_t size)
+{
+    struct cursor c = cursor_make(bytes, size);
+    uint8_t kind = cursor_u8(&c);
+
+    if (s->phase == PHASE_OVER)
+        return 0; /* what was still on its way */
+    if (c.failed || size > SYNC_MESSAGE_SIZE_MAX || ++s->messages > SYNC_MESSAGES_MAX ||
+        kind >= SYNC_KIND_MAX_ || !expected[kind][s->phase] ||
+        on_message(s, (enum sync_kind)kind, &c) < 0 || !cursor_finished(&c) || s->abused) {
+        over(s, SYNC_FAILED);
+        return -EBADMSG;
+    }
+    return 0;
+}
+
+/* One part of one element. Returns true when something was written; else the element is done with,
+ * or put off to our next turn. */
+static bool write_part(struct sync *s, struct output *o)
+{
+    struct sync_peer peer = { s->theirs, s->their_count, s->salt,
+                              .insist = s->insist || !s->asked };
+    struct sync_give give = s->gives[s->give_sent];
+    size_t start = o->size;
+    int r;
+
+    /* What the peer asked for while it was giving us something newer need not go back. */
+    if (s->give_progress == 0 && sync_id(s, give.slot) != give.id) {
+        s->give_sent++;
+        return false;
+    }
+    output_u8(o, SYNC_ELEMENT);
+    r = s->owner.give(s->owner.context, give.slot, &peer, &s->give_progress, o);
+    if (r <= 0 || !output_fits(o)) {
+        s->give_sent++;
+        s->give_progress = 0;
+    }
+    if (r >= 0 && output_fits(o))
+        return true;
+    o->size = start; /* gone meanwhile, or larger than a message may be: left out */
+    o->failed = false;
+    if (r == -EAGAIN && s->asked)
+        s->gives[s->put_off++] = give; /* put_off < give_sent: what stood there is done with */
+    return false;
+}
+
+/* Writes the next part of the next element to give; false when this turn has no more. */
+static bool write_element(struct sync *s, struct output *o)
+{
+    ids_sort(s->theirs, s->theirs_sorted ? 0 : s->their_count);
+    s->theirs_sorted = true;
+    while (s->give_sent < s->give_count) {
+        if (write_part(s, o))
+            return true;
+    }
+    s->give_count = s->put_off;
+    s->give_sent = s->put_off = 0;
+    return false;
+}
+
+static void write_end(struct sync *s, struct output *o)
+{
+    struct digest root = index_root(s->owner.index);
+    uint32_t count;
+
+    if (s->asked) {
+        output_u8(o, SYNC_END);
+        count = s->give_count < SYNC_WANTS_MAX ? s->give_count : SYNC_WANTS_MAX;
+        varint_write(o, count);
+        for (uint32_t i = 0; i < count; i++)
+            output_le64(o, s->gives[i].id);
+        s->phase = PHASE_THEIRS;
+        return;
+    }
+    output_u8(o, SYNC_DONE);
+    output_copy(o, root.bytes, 8);
+    if (s->close)
+        over(s, s->verdict);
+    else
+        s->phase = PHASE_CLOSING;
+}
+
+static void write_turn(struct sync *s, struct output *o)
+{
+    if (s->want_sent < s->want_count) {
+        sync_write_want(s, o);
+        s->asked = true;
+    } else if (s->prefix_sent < s->prefix_count) {
+        sync_write_prefix(s, o);
+        s->asked = true;
+    } else if (!write_element(s, o)) {
+        s->want_count = s->want_sent = 0;
+        s->prefix_count = s->prefix_sent = 0;
+        write_end(s, o);
+    }
+}
+
+int sync_send(struct sync *s, struct output *o)
+{
+    CHECK(o->size == 0 && o->capacity >= SYNC_MESSAGE_SIZE_MAX);
+    if (s->reply != 0) {
+        output_u8(o, s->reply);
+        over(s, s->reply == SYNC_SAY_EQUAL ? SYNC_EQUAL : SYNC_REFUSED);
+        s->reply = 0;
+        return 1;
+    }
+    switch (s->phase) {
+    case PHASE_OPEN:
+        sync_write_open(s, o);
+        s->phase = PHASE_FIRST;
+        break;
+    case PHASE_CELLS:
+        if (s->cells_sent >= SYMBOL_INDEX_MAX)
+            return 0;
+        sync_write_cells(s, o);
+        break;
+    case PHASE_MY_TURN:
+        write_turn(s, o);
+        break;
+    case PHASE_LISTEN:
+    case PHASE_FIRST:
+    case PHASE_THEIRS:
+    case PHASE_CLOSING:
+    case PHASE_OVER:
+    case PHASE_MAX_:
+        return 0;
+    }
+    CHECK(output_fits(o));
+    return 1;
+}

@@ -1,0 +1,409 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/varint.h"
+#include "org/sync_test.h"
+
+struct shape {
+    uint32_t shared, only_a, only_b, changed;
+};
+
+static void fill(struct test_side *a, struct test_side *b, const struct shape *shape, uint64_t from)
+{
+    uint64_t number = from;
+
+    for (uint32_t i = 0; i < shape->shared; i++, number++) {
+        test_side_add(a, number, 1);
+        test_side_add(b, number, 1);
+    }
+    for (uint32_t i = 0; i < shape->only_a; i++)
+        test_side_add(a, number++, 1);
+    for (uint32_t i = 0; i < shape->only_b; i++)
+        test_side_add(b, number++, 1);
+    for (uint32_t i = 0; i < shape->changed; i++, number++) {
+        test_side_add(a, number, 1);
+        test_side_add(b, number, 2);
+    }
+}
+
+static void check_equal(struct test_side *a, struct test_side *b)
+{
+    struct digest ra = index_root(a->index), rb = index_root(b->index);
+
+    assert_int_equal(sync_state(a->sync), SYNC_EQUAL);
+    assert_int_equal(sync_state(b->sync), SYNC_EQUAL);
+    assert_memory_equal(&ra, &rb, sizeof(ra));
+}
+
+static const struct shape shapes[] = {
+    { 0, 0, 1, 0 },      { 0, 1, 0, 0 },      { 10, 0, 0, 1 },     { 1000, 5, 5, 0 },
+    { 1000, 32, 32, 0 }, { 1000, 0, 64, 0 },  { 1000, 64, 0, 0 },  { 1000, 0, 0, 32 },
+    { 4000, 33, 32, 0 }, { 4000, 0, 200, 0 }, { 4000, 200, 0, 0 }, { 9000, 100, 100, 100 },
+    { 0, 300, 300, 0 },  { 0, 0, 3000, 0 },   { 0, 3000, 0, 0 },   { 500, 800, 900, 300 },
+    { 100, 0, 0, 900 },
+};
+
+static void every_shape_of_difference(void **state)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
+        struct test_side a, b;
+
+        test_side_open(&a, 12000, 4096);
+        test_side_open(&b, 12000, 4096);
+        fill(&a, &b, &shapes[i], 1);
+        (void)test_session(&a, &b, NULL);
+        check_equal(&a, &b);
+        /* Of a changed element one version is of use, on the side that has the other. */
+        assert_int_equal(a.taken + b.taken,
+                         shapes[i].only_a + shapes[i].only_b + shapes[i].changed);
+        test_side_close(&a);
+        test_side_close(&b);
+    }
+}
+
+static void equal_sets_say_one_word(void **state)
+{
+    struct shape shape = { 500, 0, 0, 0 };
+    struct test_side a, b;
+
+    test_side_open(&a, 1000, 100);
+    test_side_open(&b, 1000, 100);
+    fill(&a, &b, &shape, 1);
+    assert_int_equal(test_session(&a, &b, NULL), 2);
+    check_equal(&a, &b);
+    assert_int_equal(b.bytes, 1);
+    assert_int_equal(sync_path(b.sync), SYNC_PATH_NONE);
+    test_side_close(&a);
+    test_side_close(&b);
+}
+
+static void the_cheapest_path_is_taken(void **state)
+{
+    static const struct {
+        struct shape shape;
+        enum sync_path path;
+        unsigned changes;
+    } cases[] = {
+        { { 5000, 30, 34, 0 }, SYNC_PATH_SKETCH, 4 }, /* open; answer; push, done; done */
+        { { 5000, 64, 0, 0 }, SYNC_PATH_SKETCH, 4 },
+        { { 5000, 0, 64, 0 }, SYNC_PATH_SKETCH, 3 }, /* nothing is wanted: open; push, done; done */
+        { { 5000, 33, 32, 0 }, SYNC_PATH_CELLS, 5 }, /* open; cells; wants; push, done; done */
+        { { 9000, 150, 250, 0 }, SYNC_PATH_CELLS, 5 },
+        { { 500, 300, 300, 0 }, SYNC_PATH_TRIE, 0 },
+        { { 100, 2000, 0, 0 }, SYNC_PATH_TRIE, 0 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct test_side a, b;
+        unsigned changes;
+
+        test_side_open(&a, 12000, 4096);
+        test_side_open(&b, 12000, 4096);
+        fill(&a, &b, &cases[i].shape, 1);
+        changes = test_session(&a, &b, NULL);
+        check_equal(&a, &b);
+        assert_int_equal(sync_path(b.sync), cases[i].path);
+        if (cases[i].changes > 0)
+            assert_int_equal(changes, cases[i].changes);
+        test_side_close(&a);
+        test_side_close(&b);
+    }
+}
+
+/* Two elements of one short id hide each other: the roots say so, a fresh salt finds them. */
+static void a_collision_costs_time_only(void **state)
+{
+    static const uint8_t fresh[DIGEST_SALT_SIZE] = { 'f' };
+    struct shape shape = { 200, 0, 0, 0 };
+    struct test_side a, b;
+    struct sketch blind;
+
+    test_side_open(&a, 1000, 100);
+    test_side_open(&b, 1000, 100);
+    fill(&a, &b, &shape, 1);
+    test_side_add(&a, 1000, 1);
+    /* A real collision takes 2^32 tries; blinding the sketch has the same effect. */
+    blind = *index_sketch(b.index);
+    memcpy((void *)(uintptr_t)index_sketch(a.index), &blind, sizeof(blind));
+    test_side_add(&b, 2000, 1);
+    (void)test_session(&a, &b, NULL);
+    assert_int_equal(sync_state(a.sync), SYNC_DIFFERENT);
+    assert_int_equal(sync_state(b.sync), SYNC_DIFFERENT);
+    (void)test_session(&a, &b, fresh);
+    check_equal(&a, &b);
+    test_side_close(&a);
+    test_side_close(&b);
+}
+
+static void a_fresh_salt_may_be_refused(void **state)
+{
+    static const uint8_t fresh[DIGEST_SALT_SIZE] = { 'f' };
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+    struct output o = output_make(bytes, sizeof(bytes));
+    struct test_side a, b;
+
+    test_side_open(&a, 10, 10);
+    test_side_open(&b, 10, 10);
+    test_side_add(&a, 1, 1);
+    sync_open(a.sync, test_salt, fresh);
+    sync_listen(b.sync, test_salt, false);
+    assert_int_equal(sync_send(a.sync, &o), 1);
+    assert_int_equal(sync_receive(b.sync, bytes, o.size), 0);
+    o = output_make(bytes, sizeof(bytes));
+    assert_int_equal(sync_send(b.sync, &o), 1);
+    assert_int_equal(sync_receive(a.sync, bytes, o.size), 0);
+    assert_int_equal(sync_state(a.sync), SYNC_REFUSED);
+    assert_int_equal(sync_state(b.sync), SYNC_REFUSED);
+    test_side_close(&a);
+    test_side_close(&b);
+}
+
+/* A transport with delay: each direction keeps up to 40 messages on their way, and chance decides
+ * who speaks and what arrives. Cells that were on their way when they were interrupted do no harm.
+ */
+enum { QUEUE_MAX = 40, SMALL_MAX = 70000 };
+
+struct queue {
+    uint8_t bytes[QUEUE_MAX][SMALL_MAX];
+    size_t sizes[QUEUE_MAX];
+    unsigned first, count;
+};
+
+static void slow_session(struct test_side *a, struct test_side *b, uint64_t *seed)
+{
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+    static struct queue queues[2];
+    struct test_side *sides[2] = { a, b };
+    unsigned idle = 0;
+
+    queues[0].count = queues[1].count = 0;
+    sync_open(a->sync, test_salt, NULL);
+    sync_listen(b->sync, test_salt, false);
+    while (idle < 100) {
+        unsigned from = (unsigned)(test_random(seed) % 2);
+        struct queue *q = &queues[from];
+        struct output o = output_make(bytes, sizeof(bytes));
+
+        idle++;
+        if (test_random(seed) % 2 == 0 && q->count > 0) {
+            assert_int_equal(
+                sync_receive(sides[!from]->sync, q->bytes[q->first], q->sizes[q->first]), 0);
+            q->first = (q->first + 1) % QUEUE_MAX;
+            q->count--;
+            idle = 0;
+        } else if (q->count < QUEUE_MAX && sync_send(sides[from]->sync, &o) == 1) {
+            unsigned place = (q->first + q->count++) % QUEUE_MAX;
+
+            assert_true(o.size <= SMALL_MAX);
+            memcpy(q->bytes[place], bytes, o.size);
+            q->sizes[place] = o.size;
+            idle = 0;
+        }
+    }
+}
+
+static void delay_does_not_matter(void **state)
+{
+    uint64_t seed = 21;
+
+    for (unsigned round = 0; round < 3; round++) {
+        for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
+            struct test_side a, b;
+
+            test_side_open(&a, 12000, 4096);
+            test_side_open(&b, 12000, 4096);
+            fill(&a, &b, &shapes[i], 1 + round * 100000);
+            slow_session(&a, &b, &seed);
+            check_equal(&a, &b);
+            test_side_close(&a);
+            test_side_close(&b);
+        }
+    }
+}
+
+/* Small tables: what does not fit is left for the next session, and the end is the same. */
+static void small_capacities_make_progress(void **state)
+{
+    struct sync_limits limits = { 12000, 80, 40 };
+    struct shape shape = { 3000, 700, 800, 100 };
+    struct test_side sides[2];
+    unsigned sessions = 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct sync_owner owner = { .give = test_give, .take = test_take, .context = &sides[i] };
+
+        test_side_open(&sides[i], 12000, 10);
+        (void)sync_free(sides[i].sync);
+        owner.index = sides[i].index;
+        assert_int_equal(sync_new(&limits, &owner, &sides[i].sync), 0);
+    }
+    fill(&sides[0], &sides[1], &shape, 1);
+    do {
+        assert_true(++sessions < 60);
+        (void)test_session(&sides[0], &sides[1], NULL);
+    } while (sync_state(sides[0].sync) == SYNC_DIFFERENT);
+    check_equal(&sides[0], &sides[1]);
+    assert_true(sessions > 1);
+    test_side_close(&sides[0]);
+    test_side_close(&sides[1]);
+}
+
+/* A peer that sends anything at all: the session ends, nothing crashes, no loop is endless. */
+static void a_hostile_peer_ends_the_session(void **state)
+{
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+    uint64_t seed = 31;
+
+    for (unsigned round = 0; round < 400; round++) {
+        struct test_side a, b;
+        struct shape shape = { 300, 40, 60, 0 };
+        unsigned sent = 0;
+
+        test_side_open(&a, 1000, 200);
+        test_side_open(&b, 1000, 200);
+        fill(&a, &b, &shape, 1);
+        sync_open(a.sync, test_salt, NULL);
+        sync_listen(b.sync, test_salt, false);
+        for (unsigned step = 0; step < 300; step++) {
+            struct output o = output_make(bytes, sizeof(bytes));
+            struct test_side *from = step % 2 ? &b : &a, *to = step % 2 ? &a : &b;
+            int r;
+
+            if (sync_send(from->sync, &o) == 0)
+                continue;
+            sent++;
+            if (test_random(&seed) % 8 == 0) {
+                size_t flips = 1 + test_random(&seed) % 3;
+
+                for (size_t i = 0; i < flips; i++)
+                    bytes[test_random(&seed) % o.size] ^= (uint8_t)(1u << test_random(&seed) % 8);
+            }
+            if (test_random(&seed) % 64 == 0)
+                o.size = test_random(&seed) % (o.size + 1);
+            r = sync_receive(to->sync, bytes, o.size);
+            assert_true(r == 0 || r == -EBADMSG);
+            if (r < 0)
+                assert_int_equal(sync_state(to->sync), SYNC_FAILED);
+        }
+        assert_true(sent > 0);
+        test_side_close(&a);
+        test_side_close(&b);
+    }
+}
+
+/* Every truncation of every message of three sessions ends the session. */
+static void truncated_messages_end_the_session(void **state)
+{
+    static const struct shape small[] = { { 50, 3, 4, 0 }, { 2000, 40, 40, 0 }, { 10, 90, 90, 0 } };
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+
+    for (size_t i = 0; i < ARRAY_SIZE(small); i++) {
+        for (unsigned victim = 0; victim < 12; victim++) {
+            struct test_side a, b;
+            unsigned number = 0;
+            bool done = false;
+
+            test_side_open(&a, 3000, 200);
+            test_side_open(&b, 3000, 200);
+            fill(&a, &b, &small[i], 1);
+            sync_open(a.sync, test_salt, NULL);
+            sync_listen(b.sync, test_salt, false);
+            while (!done) {
+                struct output o = output_make(bytes, sizeof(bytes));
+                struct test_side *from = &a, *to = &b;
+
+                if (sync_send(a.sync, &o) == 0) {
+                    from = &b;
+                    to = &a;
+                    if (sync_send(b.sync, &o) == 0)
+                        break;
+                }
+                (void)from;
+                if (number++ == victim && bytes[0] != 5) {
+                    o.size = o.size * (victim % 4) / 4;
+                    assert_int_equal(sync_receive(to->sync, bytes, o.size), -EBADMSG);
+                    done = true;
+                } else {
+                    assert_int_equal(sync_receive(to->sync, bytes, o.size), 0);
+                }
+            }
+            test_side_close(&a);
+            test_side_close(&b);
+        }
+    }
+}
+
+/* A peer that ends turn after turn, so that we sort and look again and again. */
+static void endless_turns_are_cut_short(void **state)
+{
+    static const uint8_t again[] = { 9, 1, 5, 0, 0, 0, 0, 0, 0, 0 };
+    static const uint8_t want[] = { 4, 1, 0, 0, 0, 0 };
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+    struct output o = output_make(bytes, sizeof(bytes));
+    struct shape shape = { 50, 1, 0, 0 };
+    struct test_side a, b;
+    unsigned turns = 0;
+
+    test_side_open(&a, 1000, 200);
+    test_side_open(&b, 1000, 200);
+    fill(&a, &b, &shape, 1);
+    sync_open(b.sync, test_salt, NULL);
+    assert_int_equal(sync_send(b.sync, &o), 1);
+    assert_int_equal(sync_receive(b.sync, want, sizeof(want)), 0);
+    while (sync_receive(b.sync, again, sizeof(again)) == 0) {
+        assert_true(++turns <= 1000);
+        for (unsigned i = 0; i < 100; i++) {
+            o = output_make(bytes, sizeof(bytes));
+            if (sync_send(b.sync, &o) == 0)
+                break;
+        }
+    }
+    assert_int_equal(sync_state(b.sync), SYNC_FAILED);
+    test_side_close(&a);
+    test_side_close(&b);
+}
+
+static void greed_is_cut_short(void **state)
+{
+    static const uint8_t everything[] = { 7, 0, 0, 0 }; /* groups of the root: "I have nothing" */
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+    struct output o = output_make(bytes, sizeof(bytes));
+    struct shape shape = { 500, 0, 0, 0 };
+    struct test_side a, b;
+    unsigned asked = 0;
+    int r = 0;
+
+    test_side_open(&a, 1000, 200);
+    test_side_open(&b, 1000, 200);
+    fill(&a, &b, &shape, 1);
+    sync_open(b.sync, test_salt, NULL);
+    assert_int_equal(sync_send(b.sync, &o), 1);
+    for (; r == 0; asked++)
+        r = sync_receive(b.sync, everything, sizeof(everything));
+    assert_true(asked < 6);
+    assert_int_equal(sync_state(b.sync), SYNC_FAILED);
+    test_side_close(&a);
+    test_side_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_shape_of_difference),
+        cmocka_unit_test(equal_sets_say_one_word),
+        cmocka_unit_test(the_cheapest_path_is_taken),
+        cmocka_unit_test(a_collision_costs_time_only),
+        cmocka_unit_test(a_fresh_salt_may_be_refused),
+        cmocka_unit_test(delay_does_not_matter),
+        cmocka_unit_test(small_capacities_make_progress),
+        cmocka_unit_test(a_hostile_peer_ends_the_session),
+        cmocka_unit_test(truncated_messages_end_the_session),
+        cmocka_unit_test(endless_turns_are_cut_short),
+        cmocka_unit_test(greed_is_cut_short),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
