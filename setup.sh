@@ -17,6 +17,7 @@ compile   make
 compile   git
 compile   libjson-c-dev
 compile   libsodium-dev
+compile   libsqlite3-dev
 compile   libtss2-dev
 compile   libssl-dev
 compile   libarchive-dev
