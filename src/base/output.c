@@ -18,9 +18,12 @@ uint8_t *output_reserve(struct output *o, size_t size)
 
 void output_copy(struct output *o, const void *bytes, size_t size)
 {
-    uint8_t *place = output_reserve(o, size);
+    uint8_t *place;
 
-    if (place && size > 0)
+    if (size == 0)
+        return; /* and an output of no bytes at all has no place to point to */
+    place = output_reserve(o, size);
+    if (place)
         memcpy(place, bytes, size);
 }
 
