@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,7 +16,13 @@
 #include "sys/lockfile.h"
 #include "sys/sandbox.h"
 
-enum { RESULT_FILE_MAX = 1 << 16, KEPT_RESULTS = 6, FOLDER_ENTRIES_MAX = 256 };
+enum {
+    RESULT_FILE_MAX = 1 << 16,
+    KEPT_RESULTS = 6,
+    CLEAR_TRIES_MAX = 250,
+    CLEAR_PAUSE_MS = 20,
+    FOLDER_ENTRIES_MAX = 256
+};
 
 #define RESULT_NAME ".result"
 #define WORK_ENDING ".work"
@@ -305,10 +312,24 @@ static void prune(const char *folder)
     }
 }
 
+/* Removes what a killed build left. The kernel drops that build's lock a moment before the last of
+ * its processes ends, and there is nothing to wait on for somebody else's processes: until they are
+ * gone the folder may fill again, so it is tried again for a while. */
+static int clear_work(const char *work, struct failure *f)
+{
+    int r = sandbox_remove_tree(work, f);
+
+    for (unsigned tries = 0; r == -ENOTEMPTY && tries < CLEAR_TRIES_MAX; tries++) {
+        (void)poll(NULL, 0, CLEAR_PAUSE_MS);
+        r = sandbox_remove_tree(work, f);
+    }
+    return r;
+}
+
 static int run_into(struct step *step, const char *work, step_run run, void *context,
                     struct failure *f)
 {
-    int r = sandbox_remove_tree(work, f); /* what a killed build left */
+    int r = clear_work(work, f);
 
     if (r == 0)
         r = file_make_folders(work, f);
