@@ -23,6 +23,9 @@ compile   libssl-dev
 compile   libarchive-dev
 compile   libcurl4-openssl-dev
 compile   libcmocka-dev
+compile   libseccomp-dev
+compile   libmicrohttpd-dev
+compile   libkmod-dev
 compile   scdoc
 images    mmdebstrap
 images    uidmap
