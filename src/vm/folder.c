@@ -106,6 +106,34 @@ static int prepare_store(const struct vm_config *config, struct failure *f)
     return r == 0 ? file_write(note, text_string(&keys), keys.length, 0600, f) : r;
 }
 
+static int forget_store(const char *folder, const char *name, struct failure *f)
+{
+    static const char *const endings[] = { ".keys", "" }; /* no note may speak of a lost store */
+
+    for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
+        _cleanup_free_ char *path = text_make("%s/%s%s", folder, name, endings[i]);
+
+        if (!path)
+            return out_of_memory(f);
+        if (unlink(path) < 0 && errno != ENOENT)
+            return file_failure(f, errno, "remove", path);
+    }
+    return 0;
+}
+
+int vm_folder_forget(const char *folder, struct failure *f)
+{
+    const struct vm_config setup = { .secure_boot = false }, secure = { .secure_boot = true };
+    _cleanup_free_ char *tpm = text_make("%s/tpm", folder);
+    int r = tpm ? 0 : out_of_memory(f);
+
+    if (r == 0)
+        r = forget_store(folder, vm_variables_name(&setup), f);
+    if (r == 0)
+        r = forget_store(folder, vm_variables_name(&secure), f);
+    return r == 0 ? file_remove_tree(tpm, f) : r;
+}
+
 int vm_folder_prepare(const struct vm_config *config, struct failure *f)
 {
     _cleanup_free_ char *tpm = text_make("%s/tpm", config->folder);

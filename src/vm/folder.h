@@ -11,6 +11,9 @@ MUST_USE int vm_folder_lock(const char *folder, int *ret_fd, struct failure *f);
  * was made with other keys is replaced by a new one. */
 MUST_USE int vm_folder_prepare(const struct vm_config *config, struct failure *f);
 
+/* Removes what the firmware and the TPM remember: every variable store, and tpm/. */
+MUST_USE int vm_folder_forget(const char *folder, struct failure *f);
+
 /* New snapshot files for the disks that want one; what a former start left is removed. */
 MUST_USE int vm_folder_make_snapshots(const struct vm_config *config, struct failure *f);
 void vm_folder_drop_snapshots(const struct vm_config *config);

@@ -88,6 +88,32 @@ static void test_other_keys(void **state)
     (void)close(lock);
 }
 
+/* Both stores, their notes and the TPM go; the disk stays. */
+static void test_forget(void **state)
+{
+    static const char *const names[] = { "variables.fd", "variables.fd.keys", "variables-setup.fd",
+                                         "variables-setup.fd.keys", "tpm/tpm2-00.permall" };
+    struct place *place = *state;
+    _cleanup_free_ char *tpm = text_make("%s/tpm", place->machine);
+    _cleanup_free_ char *disk = text_make("%s/disk.qcow2", place->machine);
+
+    OK(file_make_folders(tpm, &f));
+    OK(file_write(disk, "x", 1, 0600, &f));
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        _cleanup_free_ char *path = text_make("%s/%s", place->machine, names[i]);
+
+        OK(file_write(path, "x", 1, 0600, &f));
+    }
+    OK(vm_folder_forget(place->machine, &f));
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        _cleanup_free_ char *path = text_make("%s/%s", place->machine, names[i]);
+
+        assert_false(file_exists(path));
+    }
+    assert_true(file_exists(disk));
+    OK(vm_folder_forget(place->machine, &f)); /* nothing there: fine */
+}
+
 static void test_bad_keys(void **state)
 {
     struct place *place = *state;
@@ -136,8 +162,8 @@ static void test_snapshots(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_lock),     TEST(test_last_line), TEST(test_other_keys),
-        TEST(test_bad_keys), TEST(test_snapshots),
+        TEST(test_lock),   TEST(test_last_line), TEST(test_other_keys),
+        TEST(test_forget), TEST(test_bad_keys),  TEST(test_snapshots),
     };
 
     return fixture_tree() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

@@ -606,6 +606,15 @@ int vm_configure(struct vm *vm, const struct vm_config *config, struct failure *
     return apply_config(vm, config, f);
 }
 
+int vm_forget(struct vm *vm, struct failure *f)
+{
+    int r;
+
+    CHECK(!vm_running(vm));
+    r = vm_folder_forget(vm->config.folder, f);
+    return r == 0 ? vm_folder_prepare(&vm->config, f) : r;
+}
+
 bool vm_running(const struct vm *vm)
 {
     return vm->qemu.pid > 0;

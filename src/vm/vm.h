@@ -38,6 +38,10 @@ struct vm *vm_close(struct vm *vm);
 /* Another configuration for the next start, with the same folder; the machine must not run. */
 MUST_USE int vm_configure(struct vm *vm, const struct vm_config *config, struct failure *f);
 
+/* Forgets what the firmware and the TPM remember of former starts: variables, boot entries, sealed
+ * secrets. Disks and logs stay. The machine must not run. */
+MUST_USE int vm_forget(struct vm *vm, struct failure *f);
+
 /* Boots. The first start of a machine with VM_ACCEL_AUTO may spend up to 15 s on the proof that KVM
  * works. Console text of the start before is forgotten. */
 MUST_USE int vm_start(struct vm *vm, struct failure *f);

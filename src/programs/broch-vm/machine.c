@@ -107,7 +107,11 @@ static bool note_says(const char *note, const char *text)
            memcmp(bytes, text, size) == 0;
 }
 
-/* Makes the overlay unless there is one on this very file. Called with the machine locked. */
+/* Makes the overlay unless there is one on this very file. Called with the machine locked.
+ *
+ * What the firmware and the TPM remember belongs to the disk that is lost: attempts counted, boot
+ * entries that name its partitions, secrets of its volumes. A new disk is a new machine. The note
+ * comes last, so a run that was killed between starts anew the next time. */
 static int make_overlay(const struct machine_request *request, const struct machine *machine,
                         const char *base, bool *ret_new, struct failure *f)
 {
@@ -125,7 +129,9 @@ static int make_overlay(const struct machine_request *request, const struct mach
         return 0;
     if (unlink(note) < 0 && errno != ENOENT)
         return file_failure(f, errno, "remove", note);
-    r = vm_disk_overlay(request->tree, machine->folder, "disk.qcow2", &disk, f);
+    r = vm_forget(machine->vm, f);
+    if (r == 0)
+        r = vm_disk_overlay(request->tree, machine->folder, "disk.qcow2", &disk, f);
     if (r == 0)
         r = file_write(note, text, strlen(text), 0600, f);
     *ret_new = r == 0;

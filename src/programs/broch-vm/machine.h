@@ -38,7 +38,8 @@ struct machine {
     }
 
 /* Opens the machine: folder under ${XDG_STATE_HOME:-~/.local/state}/broch/machines, disk overlay,
- * variable store. A new generation gets a new overlay; *ret_new_disk says so. */
+ * variable store. A new generation gets a new overlay and with it an empty TPM and a new variable
+ * store; *ret_new_disk says so. */
 MUST_USE int machine_open(const struct machine_request *request,
                           const struct generation *generation, struct machine *ret,
                           bool *ret_new_disk, struct failure *f);

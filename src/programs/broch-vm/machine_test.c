@@ -1,5 +1,6 @@
 #include "programs/broch-vm/machine.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +13,9 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "programs/broch-vm/fixture_test.h"
+#include "sys/efivars.h"
 #include "sys/file.h"
+#include "vm/variables.h"
 
 static const char *tree;
 
@@ -62,6 +65,67 @@ static void test_overlay(void **state)
     assert_true(new_disk);
     machine_done(&machine);
     machine_done(&machine); /* nothing left to end: fine */
+    generation_done(&generation);
+}
+
+/* Leaves in the machine what a bad generation leaves: a counted attempt, and secrets in the TPM. */
+static void leave_state(const struct machine *machine)
+{
+    static const struct vm_variable attempts = { EFIVARS_ATTEMPTS, EFIVARS_GUID_BROCH,
+                                                 VM_VARIABLE_NON_VOLATILE | VM_VARIABLE_BOOT |
+                                                     VM_VARIABLE_RUNTIME,
+                                                 "02" };
+    _cleanup_free_ char *store = text_make("%s/variables-setup.fd", machine->folder);
+    _cleanup_free_ char *tpm = text_make("%s/tpm", machine->folder);
+
+    assert_int_equal(vm_variables_set(tree, store, &attempts, &f), 0);
+    write_in(tpm, "tpm2-00.permall", "secret", 6);
+    write_in(machine->folder, "variables.fd", "of a run with Secure Boot", 25);
+}
+
+static void expect_state(const struct machine *machine, bool there)
+{
+    _cleanup_free_ char *store = text_make("%s/variables-setup.fd", machine->folder);
+    _cleanup_free_ char *other = text_make("%s/variables.fd", machine->folder);
+    _cleanup_free_ char *secret = text_make("%s/tpm/tpm2-00.permall", machine->folder);
+    _cleanup_free_ char *hex = NULL;
+
+    assert_int_equal(vm_variables_get(tree, store, EFIVARS_ATTEMPTS, EFIVARS_GUID_BROCH, &hex, &f),
+                     there ? 0 : -ENOENT);
+    assert_int_equal(file_exists(other), there);
+    assert_int_equal(file_exists(secret), there);
+}
+
+/* What the machine remembers belongs to its disk: attempts counted by a bad generation must not
+ * halt the first boot of the next one. */
+static void test_new_disk_new_machine(void **state)
+{
+    struct place *place = *state;
+    struct machine_request wanted = request(place);
+    struct generation generation = GENERATION_INIT;
+    struct machine machine = MACHINE_INIT;
+    struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+    _cleanup_free_ char *note = NULL;
+    bool new_disk;
+
+    prepare(place, &generation);
+    assert_int_equal(machine_open(&wanted, &generation, &machine, &new_disk, &f), 0);
+    expect_state(&machine, false);
+    leave_state(&machine);
+    note = text_make("%s/disk.base", machine.folder);
+    machine_done(&machine);
+    assert_int_equal(machine_open(&wanted, &generation, &machine, &new_disk, &f), 0);
+    expect_state(&machine, true);
+    machine_done(&machine);
+    assert_int_equal(utimensat(AT_FDCWD, generation.disk, times, 0), 0); /* built again */
+    assert_int_equal(machine_open(&wanted, &generation, &machine, &new_disk, &f), 0);
+    expect_state(&machine, false);
+    leave_state(&machine);
+    machine_done(&machine);
+    assert_int_equal(unlink(note), 0); /* killed while the disk was made */
+    assert_int_equal(machine_open(&wanted, &generation, &machine, &new_disk, &f), 0);
+    expect_state(&machine, false);
+    machine_done(&machine);
     generation_done(&generation);
 }
 
@@ -123,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_overlay),
+        TEST(test_new_disk_new_machine),
         TEST(test_snapshot_keeps_nothing),
         TEST(test_refusals),
     };
