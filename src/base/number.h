@@ -54,3 +54,6 @@ MUST_USE int number_parse_text(const char *text, uint64_t limit, uint64_t *ret);
 
 /* Parses a size: a number followed by nothing (bytes) or by KiB, MiB or GiB. Errors as above. */
 MUST_USE int number_parse_size(const char *text, uint64_t *ret);
+
+/* Parses a duration into nanoseconds: a number followed by ms, s, min or h. Errors as above. */
+MUST_USE int number_parse_duration(const char *text, uint64_t *ret_ns);

@@ -109,6 +109,39 @@ static void test_size(void **state)
     }
 }
 
+static void test_durations(void **state)
+{
+    static const struct {
+        const char *text;
+        int result;
+        uint64_t value;
+    } cases[] = {
+        { "0s", 0, 0 },
+        { "250ms", 0, 250 * NS_PER_MS },
+        { "30s", 0, 30 * NS_PER_S },
+        { "5min", 0, 300 * NS_PER_S },
+        { "2h", 0, 7200 * NS_PER_S },
+        { "30", -EBADMSG, 0 }, /* of what? */
+        { "s", -EBADMSG, 0 },
+        { "", -EBADMSG, 0 },
+        { "030s", -EBADMSG, 0 },
+        { "3 s", -EBADMSG, 0 },
+        { "3m", -EBADMSG, 0 },
+        { "1.5s", -EBADMSG, 0 },
+        { "-1s", -EBADMSG, 0 },
+        { "30S", -EBADMSG, 0 },
+        { "18446744073709551615s", -ERANGE, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        uint64_t value = 12345;
+
+        assert_int_equal(number_parse_duration(cases[i].text, &value), cases[i].result);
+        assert_true(value == (cases[i].result == 0 ? cases[i].value : 12345));
+    }
+}
+
 static void test_arithmetic(void **state)
 {
     uint64_t value = 1;
@@ -183,10 +216,11 @@ static void test_round_up_checks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),          cmocka_unit_test(test_each_character),
-        cmocka_unit_test(test_length_is_kept), cmocka_unit_test(test_size),
-        cmocka_unit_test(test_arithmetic),     cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_round_up),       cmocka_unit_test(test_round_up_checks),
+        cmocka_unit_test(test_parse),           cmocka_unit_test(test_each_character),
+        cmocka_unit_test(test_length_is_kept),  cmocka_unit_test(test_size),
+        cmocka_unit_test(test_durations),       cmocka_unit_test(test_arithmetic),
+        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_round_up),
+        cmocka_unit_test(test_round_up_checks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

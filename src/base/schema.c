@@ -187,45 +187,108 @@ static int bind_integer(const struct place *place, const struct schema_key *key,
     return 0;
 }
 
-void schema_add_size(struct line *l, uint64_t size)
+struct unit {
+    uint64_t factor;
+    const char *suffix;
+};
+
+/* In the largest unit that leaves no remainder; the last one takes all. */
+static void add_in_units(struct line *l, uint64_t value, const struct unit *units, size_t count)
 {
-    static const struct {
-        uint64_t bytes;
-        const char *suffix;
-    } units[] = { { GIB, "GiB" }, { MIB, "MiB" }, { KIB, "KiB" }, { 1, "" } };
     size_t i = 0;
 
-    while (units[i].bytes > 1 && (size == 0 || size % units[i].bytes != 0))
+    while (i + 1 < count && (value == 0 || value % units[i].factor != 0))
         i++;
-    line_addf(l, "%llu%s", (unsigned long long)(size / units[i].bytes), units[i].suffix);
+    line_addf(l, "%llu%s", (unsigned long long)(value / units[i].factor), units[i].suffix);
+}
+
+void schema_add_size(struct line *l, uint64_t size)
+{
+    static const struct unit units[] = {
+        { GIB, "GiB" }, { MIB, "MiB" }, { KIB, "KiB" }, { 1, "" }
+    };
+
+    add_in_units(l, size, units, ARRAY_SIZE(units));
+}
+
+void schema_add_duration(struct line *l, uint64_t duration_ns)
+{
+    static const struct unit units[] = {
+        { 3600 * NS_PER_S, "h" }, { 60 * NS_PER_S, "min" }, { NS_PER_S, "s" }, { NS_PER_MS, "ms" }
+    };
+
+    add_in_units(l, duration_ns, units, ARRAY_SIZE(units));
+}
+
+/* What sizes and durations have in common: a number and a unit in a string, within a range. */
+struct measure {
+    const char *expected;
+    int (*parse)(const char *text, uint64_t *ret);
+    void (*add)(struct line *l, uint64_t value);
+};
+
+static int bind_measure(const struct place *place, const struct schema_key *key,
+                        const struct toml_value *value, const struct measure *measure,
+                        uint64_t *field)
+{
+    char shown[SHOWN_MAX], range[SHOWN_MAX];
+    struct line l = line_make(range, sizeof(range));
+    const char *text;
+    uint64_t number;
+
+    if (toml_kind(value) != TOML_STRING)
+        return refuse_kind(place, key, value, measure->expected);
+    text = toml_string(value, NULL);
+    if (!text || measure->parse(text, &number) < 0)
+        return failure_set(place->failure, CODE_SCHEMA, -EBADMSG,
+                           "%s:%u: '%s' must be %s, not '%s'", place->file, toml_line(value),
+                           key->name, measure->expected,
+                           show(text ? text : "", shown, sizeof(shown)));
+    if (number < key->size_min || number > key->size_max) {
+        line_add(&l, "from ");
+        measure->add(&l, key->size_min);
+        line_add(&l, " to ");
+        measure->add(&l, key->size_max);
+        return failure_set(place->failure, CODE_SCHEMA, -EBADMSG,
+                           "%s:%u: '%s' is %s, it must be %s", place->file, toml_line(value),
+                           key->name, show(text, shown, sizeof(shown)), range);
+    }
+    *field = number;
+    return 0;
 }
 
 static int bind_size(const struct place *place, const struct schema_key *key,
                      const struct toml_value *value, void *field)
 {
-    char shown[SHOWN_MAX], range[SHOWN_MAX];
-    struct line l = line_make(range, sizeof(range));
+    static const struct measure size = { "a size such as \"512MiB\"", number_parse_size,
+                                         schema_add_size };
+
+    return bind_measure(place, key, value, &size, field);
+}
+
+static int bind_duration(const struct place *place, const struct schema_key *key,
+                         const struct toml_value *value, void *field)
+{
+    static const struct measure duration = { "a duration such as \"30s\"", number_parse_duration,
+                                             schema_add_duration };
+
+    return bind_measure(place, key, value, &duration, field);
+}
+
+static int bind_choice(const struct place *place, const struct schema_key *key,
+                       const struct toml_value *value, void *field)
+{
     const char *text;
-    uint64_t size;
+    unsigned index = 0;
 
     if (toml_kind(value) != TOML_STRING)
-        return refuse_kind(place, key, value, "a size such as \"512MiB\"");
+        return refuse_kind(place, key, value, "a string");
     text = toml_string(value, NULL);
-    if (!text || number_parse_size(text, &size) < 0)
-        return failure_set(place->failure, CODE_SCHEMA, -EBADMSG,
-                           "%s:%u: '%s' must be a size such as \"512MiB\", not '%s'", place->file,
-                           toml_line(value), key->name,
-                           show(text ? text : "", shown, sizeof(shown)));
-    if (size < key->size_min || size > key->size_max) {
-        line_add(&l, "from ");
-        schema_add_size(&l, key->size_min);
-        line_add(&l, " to ");
-        schema_add_size(&l, key->size_max);
-        return failure_set(place->failure, CODE_SCHEMA, -EBADMSG,
-                           "%s:%u: '%s' is %s, it must be %s", place->file, toml_line(value),
-                           key->name, show(text, shown, sizeof(shown)), range);
-    }
-    *(uint64_t *)field = size;
+    if (!text || !is_choice(key, text))
+        return refuse_choice(place, key, text ? text : "", toml_line(value));
+    while (strcmp(key->choices[index], text) != 0)
+        index++;
+    *(unsigned *)field = index;
     return 0;
 }
 
@@ -325,6 +388,12 @@ static int apply_fallback(const struct place *place, const struct schema_key *ke
     case SCHEMA_KIND_SIZE:
         *(uint64_t *)field = key->fallback.size;
         break;
+    case SCHEMA_KIND_DURATION:
+        *(uint64_t *)field = key->fallback.duration;
+        break;
+    case SCHEMA_KIND_CHOICE:
+        *(unsigned *)field = key->fallback.choice;
+        break;
     case SCHEMA_KIND_BOOLEAN:
         *(bool *)field = key->fallback.boolean;
         break;
@@ -351,9 +420,10 @@ static int bind_key(const struct place *place, const struct schema_key *key,
                     const struct toml_value *table, void *bound)
 {
     static const bind_function functions[] = {
-        [SCHEMA_KIND_TEXT] = bind_text,   [SCHEMA_KIND_INTEGER] = bind_integer,
-        [SCHEMA_KIND_SIZE] = bind_size,   [SCHEMA_KIND_BOOLEAN] = bind_boolean,
-        [SCHEMA_KIND_LIST] = bind_list,   [SCHEMA_KIND_TABLE] = bind_sub_table,
+        [SCHEMA_KIND_TEXT] = bind_text,     [SCHEMA_KIND_INTEGER] = bind_integer,
+        [SCHEMA_KIND_SIZE] = bind_size,     [SCHEMA_KIND_DURATION] = bind_duration,
+        [SCHEMA_KIND_CHOICE] = bind_choice, [SCHEMA_KIND_BOOLEAN] = bind_boolean,
+        [SCHEMA_KIND_LIST] = bind_list,     [SCHEMA_KIND_TABLE] = bind_sub_table,
         [SCHEMA_KIND_ARRAY] = bind_array,
     };
     const struct toml_value *value = toml_get(table, key->name);

@@ -22,13 +22,15 @@
 #include "base/toml.h"
 
 enum schema_kind {
-    SCHEMA_KIND_TEXT,    /* char *; NULL when absent without fallback */
-    SCHEMA_KIND_INTEGER, /* int64_t */
-    SCHEMA_KIND_SIZE,    /* uint64_t bytes, written "32MiB" */
-    SCHEMA_KIND_BOOLEAN, /* bool */
-    SCHEMA_KIND_LIST,    /* struct schema_list: texts */
-    SCHEMA_KIND_TABLE,   /* the sub-table's structure, embedded */
-    SCHEMA_KIND_ARRAY,   /* struct schema_array: structures of sub-tables */
+    SCHEMA_KIND_TEXT,     /* char *; NULL when absent without fallback */
+    SCHEMA_KIND_INTEGER,  /* int64_t */
+    SCHEMA_KIND_SIZE,     /* uint64_t bytes, written "32MiB" */
+    SCHEMA_KIND_DURATION, /* uint64_t nanoseconds, written "30s" */
+    SCHEMA_KIND_CHOICE,   /* an unsigned enumeration: the index of the text in `choices` */
+    SCHEMA_KIND_BOOLEAN,  /* bool */
+    SCHEMA_KIND_LIST,     /* struct schema_list: texts */
+    SCHEMA_KIND_TABLE,    /* the sub-table's structure, embedded */
+    SCHEMA_KIND_ARRAY,    /* struct schema_array: structures of sub-tables */
 };
 
 struct schema_list {
@@ -53,20 +55,23 @@ struct schema_key {
     size_t length_max;   /* text and texts of a list: bytes */
     size_t count_max;    /* list and array: entries */
     int64_t integer_min, integer_max;
-    uint64_t size_min, size_max; /* bytes */
+    uint64_t size_min, size_max; /* bytes, or nanoseconds */
     const struct schema *table;  /* of a sub-table, or of each in an array */
 
     /* To be added to a row where wanted. */
     bool required;
-    const char *help;           /* one sentence, for the published schema */
-    const char *const *choices; /* text and list: the only texts there may be; ends with NULL */
-    schema_validate validate;   /* text and list */
+    const char *help; /* one sentence, for the published schema */
+    const char *const
+        *choices; /* text, list and choice: the only texts there may be; ends with NULL */
+    schema_validate validate; /* text and list */
     const char
         *pattern; /* what `validate` decides, as a regular expression (ECMA 262) to publish */
     union {
         const char *text; /* copied */
         int64_t integer;
         uint64_t size;
+        uint64_t duration;
+        unsigned choice;
         bool boolean;
     } fallback; /* the value when the key is absent; lists and arrays are then empty */
 };
@@ -101,6 +106,12 @@ struct schema {
 #define SCHEMA_SIZE(name_, type, field, min_, max_)                                                \
     .name = (name_), .kind = SCHEMA_KIND_SIZE, SCHEMA_FIELD_(type, field, uint64_t),               \
     .size_min = (min_), .size_max = (max_)
+#define SCHEMA_DURATION(name_, type, field, min_, max_)                                            \
+    .name = (name_), .kind = SCHEMA_KIND_DURATION, SCHEMA_FIELD_(type, field, uint64_t),           \
+    .size_min = (min_), .size_max = (max_)
+#define SCHEMA_CHOICE(name_, type, field, choices_)                                                \
+    .name = (name_), .kind = SCHEMA_KIND_CHOICE, SCHEMA_FIELD_(type, field, unsigned),             \
+    .choices = (choices_)
 #define SCHEMA_BOOLEAN(name_, type, field)                                                         \
     .name = (name_), .kind = SCHEMA_KIND_BOOLEAN, SCHEMA_FIELD_(type, field, bool)
 #define SCHEMA_LIST(name_, type, field, count_max_, length_max_)                                   \
@@ -131,3 +142,4 @@ void schema_print_json(const struct schema *schema, const char *id, FILE *stream
 
 /* Adds a size the way people write it: in the largest unit that leaves no remainder. */
 void schema_add_size(struct line *l, uint64_t size);
+void schema_add_duration(struct line *l, uint64_t duration_ns);

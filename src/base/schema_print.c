@@ -8,6 +8,7 @@
 enum { STRING_MAX = 4096, INDENT = 2 };
 
 static const char size_pattern[] = "^(0|[1-9][0-9]*)(KiB|MiB|GiB)?$";
+static const char duration_pattern[] = "^(0|[1-9][0-9]*)(ms|s|min|h)$";
 
 struct printer {
     FILE *stream;
@@ -72,15 +73,8 @@ static void print_integer_member(struct printer *p, const char *name, int64_t va
 
 static void print_table_members(struct printer *p, const struct schema *schema);
 
-/* The rules of one text, alone or in a list. maxLength counts characters and our limit bytes, so
- * the published rule is the wider of the two for text beyond ASCII. */
-static void print_text_rules(struct printer *p, const struct schema_key *key)
+static void print_choices(struct printer *p, const struct schema_key *key)
 {
-    print_text_member(p, "type", "string");
-    print_integer_member(p, "maxLength", (int64_t)key->length_max);
-    print_text_member(p, "pattern", key->pattern);
-    if (!key->choices)
-        return;
     print_name(p, "enum");
     print_open(p, '[');
     for (size_t i = 0; key->choices[i]; i++) {
@@ -88,6 +82,17 @@ static void print_text_rules(struct printer *p, const struct schema_key *key)
         print_string(p, key->choices[i]);
     }
     print_close(p, ']');
+}
+
+/* The rules of one text, alone or in a list. maxLength counts characters and our limit bytes, so
+ * the published rule is the wider of the two for text beyond ASCII. */
+static void print_text_rules(struct printer *p, const struct schema_key *key)
+{
+    print_text_member(p, "type", "string");
+    print_integer_member(p, "maxLength", (int64_t)key->length_max);
+    print_text_member(p, "pattern", key->pattern);
+    if (key->choices)
+        print_choices(p, key);
 }
 
 static void print_items(struct printer *p, const struct schema_key *key)
@@ -103,27 +108,44 @@ static void print_items(struct printer *p, const struct schema_key *key)
     print_close(p, '}');
 }
 
-/* JSON Schema cannot compare what is written "32MiB", so the bounds stand in a comment. */
-static void print_size_rules(struct printer *p, const struct schema_key *key)
+/* JSON Schema cannot compare what is written "32MiB" or "30s", so the bounds stand in a
+ * comment. */
+static void print_measure_rules(struct printer *p, const struct schema_key *key,
+                                const char *pattern, uint64_t fallback,
+                                void (*add)(struct line *l, uint64_t value))
 {
     char buffer[STRING_MAX];
     struct line l = line_make(buffer, sizeof(buffer));
 
     print_text_member(p, "type", "string");
-    print_text_member(p, "pattern", size_pattern);
+    print_text_member(p, "pattern", pattern);
     line_add(&l, "from ");
-    schema_add_size(&l, key->size_min);
+    add(&l, key->size_min);
     line_add(&l, " to ");
-    schema_add_size(&l, key->size_max);
+    add(&l, key->size_max);
     print_text_member(p, "$comment", buffer);
-    if (key->required || key->fallback.size < key->size_min || key->fallback.size > key->size_max)
+    if (key->required || fallback < key->size_min || fallback > key->size_max)
         return;
     l = line_make(buffer, sizeof(buffer));
-    schema_add_size(&l, key->fallback.size);
+    add(&l, fallback);
     print_text_member(p, "default", buffer);
 }
 
-/* A fallback outside the range means "not given" and is no default that a reader could write. */
+/* A fallback beyond the choices means "not given": what it becomes depends on other keys. */
+static void print_choice_rules(struct printer *p, const struct schema_key *key)
+{
+    unsigned count = 0;
+
+    print_text_member(p, "type", "string");
+    print_choices(p, key);
+    while (key->choices[count])
+        count++;
+    if (!key->required && key->fallback.choice < count)
+        print_text_member(p, "default", key->choices[key->fallback.choice]);
+}
+
+/* A fallback outside the range means "not given" and is no default that a reader could write.
+ */
 static void print_key_rules(struct printer *p, const struct schema_key *key)
 {
     switch (key->kind) {
@@ -141,7 +163,13 @@ static void print_key_rules(struct printer *p, const struct schema_key *key)
             print_integer_member(p, "default", key->fallback.integer);
         break;
     case SCHEMA_KIND_SIZE:
-        print_size_rules(p, key);
+        print_measure_rules(p, key, size_pattern, key->fallback.size, schema_add_size);
+        break;
+    case SCHEMA_KIND_DURATION:
+        print_measure_rules(p, key, duration_pattern, key->fallback.duration, schema_add_duration);
+        break;
+    case SCHEMA_KIND_CHOICE:
+        print_choice_rules(p, key);
         break;
     case SCHEMA_KIND_BOOLEAN:
         print_text_member(p, "type", "boolean");

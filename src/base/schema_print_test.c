@@ -10,9 +10,17 @@
 #include "base/number.h"
 #include "base/test_json.h"
 
+enum speed { SPEED_SLOW, SPEED_FAST };
+
 struct disk {
     char *label;
     uint64_t size;
+};
+
+struct fan {
+    uint64_t idle_ns;
+    enum speed speed;
+    enum speed otherwise;
 };
 
 struct kernel {
@@ -61,6 +69,16 @@ static const struct schema_key machine_keys[] = {
 static const struct schema machine_schema =
     SCHEMA("machine", "A machine.", struct machine, machine_keys);
 
+static const char *const speeds[] = { "slow", "fast", NULL };
+
+static const struct schema_key fan_keys[] = {
+    { SCHEMA_DURATION("idle", struct fan, idle_ns, NS_PER_S, 3600 * NS_PER_S),
+      .fallback.duration = 60 * NS_PER_S },
+    { SCHEMA_CHOICE("speed", struct fan, speed, speeds), .fallback.choice = SPEED_FAST },
+    { SCHEMA_CHOICE("otherwise", struct fan, otherwise, speeds), .fallback.choice = 2 },
+};
+static const struct schema fan_schema = SCHEMA("fan", NULL, struct fan, fan_keys);
+
 static char *print_schema(const struct schema *schema, const char *id)
 {
     char *text = NULL;
@@ -98,6 +116,30 @@ static void test_print(void **state)
         assert_non_null(strstr(text, parts[i]));
 }
 
+static void test_print_choices_and_durations(void **state)
+{
+    _cleanup_free_ char *text = print_schema(&fan_schema, NULL);
+
+    (void)state;
+    assert_true(test_json_is_valid(text));
+    assert_non_null(strstr(text, "\"pattern\": \"^(0|[1-9][0-9]*)(ms|s|min|h)$\",\n"
+                                 "      \"$comment\": \"from 1s to 1h\",\n"
+                                 "      \"default\": \"1min\"\n"));
+    assert_non_null(strstr(text, "\"speed\": {\n"
+                                 "      \"type\": \"string\",\n"
+                                 "      \"enum\": [\n"
+                                 "        \"slow\",\n"
+                                 "        \"fast\"\n"
+                                 "      ],\n"
+                                 "      \"default\": \"fast\"\n"));
+    assert_non_null(strstr(text, "\"otherwise\": {\n"
+                                 "      \"type\": \"string\",\n"
+                                 "      \"enum\": [\n"
+                                 "        \"slow\",\n"
+                                 "        \"fast\"\n"
+                                 "      ]\n"));
+}
+
 static void test_print_small(void **state)
 {
     _cleanup_free_ char *text = print_schema(&disk_schema, NULL);
@@ -131,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_print),
+        cmocka_unit_test(test_print_choices_and_durations),
         cmocka_unit_test(test_print_small),
     };
 

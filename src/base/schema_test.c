@@ -10,9 +10,13 @@
 #include "base/number.h"
 #include "base/test_heap.h"
 
+enum speed { SPEED_SLOW, SPEED_FAST };
+
 struct disk {
     char *label;
     uint64_t size;
+    uint64_t idle_ns;
+    enum speed speed;
 };
 
 struct kernel {
@@ -39,11 +43,15 @@ static const char *validate_name(const char *text)
     return text[0] != '\0' && text[good] == '\0' ? NULL : "must be small letters and hyphens";
 }
 
+static const char *const speeds[] = { "slow", "fast", NULL };
 static const char *const inits[] = { "busybox", "s6", "systemd", NULL };
 
 static const struct schema_key disk_keys[] = {
     { SCHEMA_TEXT("label", struct disk, label, 8), .required = true },
     { SCHEMA_SIZE("size", struct disk, size, MIB, 64 * GIB), .fallback.size = 2 * GIB },
+    { SCHEMA_DURATION("idle", struct disk, idle_ns, NS_PER_S, 3600 * NS_PER_S),
+      .fallback.duration = 60 * NS_PER_S },
+    { SCHEMA_CHOICE("speed", struct disk, speed, speeds), .fallback.choice = SPEED_FAST },
 };
 static const struct schema disk_schema = SCHEMA("disk", "A disk.", struct disk, disk_keys);
 
@@ -82,6 +90,8 @@ static const char whole_document[] = "name = 'web'\n"
                                      "label = 'one'\n"
                                      "[[disk]]\n"
                                      "label = 'two'\n"
+                                     "idle = '90s'\n"
+                                     "speed = 'slow'\n"
                                      "size = '1GiB'\n";
 
 static int bind(const char *text, struct machine *ret, struct failure *f)
@@ -117,6 +127,10 @@ static void test_whole(void **state)
     assert_int_equal(disks[0].size, 2 * GIB);
     assert_string_equal(disks[1].label, "two");
     assert_int_equal(disks[1].size, GIB);
+    assert_int_equal(disks[0].idle_ns, 60 * NS_PER_S);
+    assert_int_equal(disks[1].idle_ns, 90 * NS_PER_S);
+    assert_int_equal(disks[0].speed, SPEED_FAST);
+    assert_int_equal(disks[1].speed, SPEED_SLOW);
     schema_free(&machine_schema, &m);
     assert_null(m.name);
     assert_int_equal(m.disks.count, 0);
@@ -201,6 +215,18 @@ static void test_refusals(void **state)
           "m.toml:2: 'disk' has 3 entries, at most 2 are allowed" },
         { "name = 'a'\n[[disk]]\nlabel = 'b'\nsize = '0'",
           "m.toml:4: 'size' is 0, it must be from 1MiB to 64GiB" },
+        { "name = 'a'\n[[disk]]\nlabel = 'b'\nidle = 60",
+          "m.toml:4: 'idle' must be a duration such as \"30s\", not an integer" },
+        { "name = 'a'\n[[disk]]\nlabel = 'b'\nidle = '60'",
+          "m.toml:4: 'idle' must be a duration such as \"30s\", not '60'" },
+        { "name = 'a'\n[[disk]]\nlabel = 'b'\nidle = '90min'",
+          "m.toml:4: 'idle' is 90min, it must be from 1s to 1h" },
+        { "name = 'a'\n[[disk]]\nlabel = 'b'\nspeed = 1",
+          "m.toml:4: 'speed' must be a string, not an integer" },
+        { "name = 'a'\n[[disk]]\nlabel = 'b'\nspeed = 'fats'",
+          "m.toml:4: 'speed' is 'fats', did you mean 'fast'?" },
+        { "name = 'a'\n[[disk]]\nlabel = 'b'\nspeed = \"fast\\u0000\"",
+          "m.toml:4: 'speed' is '', it must be one of slow, fast" },
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -285,6 +311,33 @@ static void test_sizes(void **state)
     }
 }
 
+static void test_durations(void **state)
+{
+    static const struct {
+        uint64_t duration_ns;
+        const char *text;
+    } cases[] = {
+        { 0, "0ms" },
+        { 250 * NS_PER_MS, "250ms" },
+        { NS_PER_S, "1s" },
+        { 90 * NS_PER_S, "90s" },
+        { 120 * NS_PER_S, "2min" },
+        { 7200 * NS_PER_S, "2h" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char buffer[32];
+        struct line l = line_make(buffer, sizeof(buffer));
+        uint64_t duration_ns = 1;
+
+        schema_add_duration(&l, cases[i].duration_ns);
+        assert_string_equal(buffer, cases[i].text);
+        assert_int_equal(number_parse_duration(buffer, &duration_ns), 0);
+        assert_true(duration_ns == cases[i].duration_ns);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_out_of_memory_fallback),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_durations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
