@@ -108,6 +108,17 @@ static void check_running_system(struct place *place)
     json_object_put(status);
 }
 
+/* admin is not root, and becomes it with the password. */
+static void check_rights(struct place *place)
+{
+    _cleanup_free_ char *before = run_inside(place, "echo \"uid=$(id -u)\"");
+    _cleanup_free_ char *after = as_root(place, "echo \"uid=$(id -u)\"; echo 'it'\\''s'");
+
+    assert_non_null(strstr(before, "uid=1000"));
+    assert_non_null(strstr(after, "uid=0"));
+    assert_non_null(strstr(after, "it's"));
+}
+
 /* doas asks for admin's password. */
 static void type_as_root(struct place *place, const char *command)
 {
@@ -134,6 +145,7 @@ static void test_secure_boot(void **state)
     login(place);
     check_facts(place);
     check_running_system(place);
+    check_rights(place);
     type_as_root(place, "reboot");
     line = expect_ready(place); /* the attempt counter was cleared, or this would end in a halt */
     expect_word(line, "secureboot=on");

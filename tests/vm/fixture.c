@@ -323,20 +323,59 @@ void login(struct place *place)
     MUST(place, vm_wait_prompt(place->vm, "$ ", PATIENCE_NS, &place->f));
 }
 
-char *run_inside(struct place *place, const char *command)
+/* The words of run_inside() are written so that the echo of the typed line does not hold them. */
+static char *take_output(struct place *place, size_t before)
 {
     static const char *const texts[] = { "<<END" };
-    _cleanup_free_ char *line =
-        text_make("echo; echo 'BEG''IN>>'; %s; echo; echo '<<E''ND'\n", command);
-    size_t before = strlen(vm_console(place->vm));
     const char *from, *to;
 
-    assert_non_null(line);
-    MUST(place, vm_type(place->vm, line, &place->f));
     (void)wait_for(place, texts, ARRAY_SIZE(texts));
     from = strstr(vm_console(place->vm) + before, "BEGIN>>");
     to = from ? strstr(from, "<<END") : NULL;
     assert_non_null(to);
     from += strlen("BEGIN>>");
     return strndup(from, (size_t)(to - from));
+}
+
+char *run_inside(struct place *place, const char *command)
+{
+    _cleanup_free_ char *line =
+        text_make("echo; echo 'BEG''IN>>'; %s; echo; echo '<<E''ND'\n", command);
+    size_t before = strlen(vm_console(place->vm));
+
+    assert_non_null(line);
+    MUST(place, vm_type(place->vm, line, &place->f));
+    return take_output(place, before);
+}
+
+/* Adds a word for the shell: in single quotes, a quote itself outside of them. */
+static void add_quoted(struct text *t, const char *word)
+{
+    text_add(t, "'");
+    for (; *word; word++) {
+        if (*word == '\'')
+            text_add(t, "'\\''");
+        else
+            text_add_bytes(t, word, 1);
+    }
+    text_add(t, "'");
+}
+
+char *as_root(struct place *place, const char *command)
+{
+    _cleanup_free_ char *script =
+        text_make("echo; echo 'BEG''IN>>'; %s\necho; echo '<<E''ND'", command);
+    size_t before = strlen(vm_console(place->vm));
+    _cleanup_text_ struct text line = TEXT_INIT;
+
+    assert_non_null(script);
+    /* -L forgets that the password was given before, so that the question always comes. */
+    text_add(&line, "doas -L; doas sh -c ");
+    add_quoted(&line, script);
+    text_add(&line, "\n");
+    assert_int_equal(text_status(&line), 0);
+    MUST(place, vm_type(place->vm, text_string(&line), &place->f));
+    MUST(place, vm_wait_prompt(place->vm, ") password: ", PATIENCE_NS, &place->f));
+    MUST(place, vm_type(place->vm, "broch\n", &place->f));
+    return take_output(place, before);
 }

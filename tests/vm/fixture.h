@@ -89,3 +89,7 @@ void expect_corruption_restart(struct place *place);
  * caller). The first call logs in. */
 void login(struct place *place);
 char *run_inside(struct place *place, const char *command);
+
+/* The same as root: doas is made to ask for admin's password, and gets it. The command is a line
+ * for sh; its status is not looked at. */
+char *as_root(struct place *place, const char *command);
