@@ -159,11 +159,29 @@ static void test_fallbacks(void **state)
     schema_free(&machine_schema, &m);
 }
 
+struct refusal {
+    const char *text, *message;
+};
+
+/* Each text is refused with this message, and the structure stays as it was. */
+static void check_refusals(const struct refusal *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct machine m, untouched;
+        struct failure f = FAILURE_NONE;
+
+        memset(&m, 0x5a, sizeof(m));
+        untouched = m;
+        assert_int_equal(bind(cases[i].text, &m, &f), -EBADMSG);
+        assert_int_equal(f.code, CODE_SCHEMA);
+        assert_string_equal(f.text, cases[i].message);
+        assert_memory_equal(&m, &untouched, sizeof(m));
+    }
+}
+
 static void test_refusals(void **state)
 {
-    static const struct {
-        const char *text, *message;
-    } cases[] = {
+    static const struct refusal cases[] = {
         { "\nnmae = 'a'", "m.toml:2: unknown key 'nmae', did you mean 'name'?" },
         { "name = 'a'\nzzzzzz = 1", "m.toml:2: unknown key 'zzzzzz'" },
         { "name = 'a'\n\"na\\u001bme\" = 1",
@@ -215,6 +233,14 @@ static void test_refusals(void **state)
           "m.toml:2: 'disk' has 3 entries, at most 2 are allowed" },
         { "name = 'a'\n[[disk]]\nlabel = 'b'\nsize = '0'",
           "m.toml:4: 'size' is 0, it must be from 1MiB to 64GiB" },
+    };
+    (void)state;
+    check_refusals(cases, ARRAY_SIZE(cases));
+}
+
+static void test_refused_measures_and_choices(void **state)
+{
+    static const struct refusal cases[] = {
         { "name = 'a'\n[[disk]]\nlabel = 'b'\nidle = 60",
           "m.toml:4: 'idle' must be a duration such as \"30s\", not an integer" },
         { "name = 'a'\n[[disk]]\nlabel = 'b'\nidle = '60'",
@@ -229,17 +255,7 @@ static void test_refusals(void **state)
           "m.toml:4: 'speed' is '', it must be one of slow, fast" },
     };
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct machine m, untouched;
-        struct failure f = FAILURE_NONE;
-
-        memset(&m, 0x5a, sizeof(m));
-        untouched = m;
-        assert_int_equal(bind(cases[i].text, &m, &f), -EBADMSG);
-        assert_int_equal(f.code, CODE_SCHEMA);
-        assert_string_equal(f.text, cases[i].message);
-        assert_memory_equal(&m, &untouched, sizeof(m));
-    }
+    check_refusals(cases, ARRAY_SIZE(cases));
 }
 
 /* Fails every allocation in turn: each time a clean refusal and, under the sanitizers, no leak. */
@@ -341,13 +357,10 @@ static void test_durations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_fallbacks),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_out_of_memory_fallback),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_whole),         cmocka_unit_test(test_fallbacks),
+        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_refused_measures_and_choices),
+        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_out_of_memory_fallback),
+        cmocka_unit_test(test_sizes),         cmocka_unit_test(test_durations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
