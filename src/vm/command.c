@@ -108,11 +108,11 @@ static void add_processor(struct vm_command *c, const struct vm_config *config, 
         addf(c, "-accel", "kvm");
     else
         addf(c, "-accel", "tcg,thread=%s", config->icount ? "single" : "multi");
-    if (config->icount) {
-        /* Time follows the instructions, and idle time is skipped. */
+    if (config->icount) /* time follows the instructions, and idle time is skipped */
         addf(c, "-icount", "shift=0,sleep=off");
-        addf(c, "-rtc", "base=utc,clock=vm");
-    }
+    if (config->icount || config->clock)
+        addf(c, "-rtc", "base=%s%s", config->clock ? config->clock : "utc",
+             config->icount ? ",clock=vm" : "");
     addf(c, "-cpu", "max");
     /* Emulated firmware gathers all processors, spinning, for each call into system management
      * mode: to stage 1 two of them cost the host 19 s of work, one 11.5 s. */
@@ -263,12 +263,22 @@ static void add_disks(struct vm_command *c, const struct vm_config *config)
 
 static void add_network(struct vm_command *c, const struct vm_config *config)
 {
+    _cleanup_text_ struct text forwards = TEXT_INIT;
+    size_t count = vm_config_forward_count(config);
+
     if (config->network == VM_NETWORK_NONE)
         return;
-    c->sandbox.network = config->network == VM_NETWORK_USER;
-    addf(c, "-netdev", "user,id=network,restrict=%s",
-         config->network == VM_NETWORK_RESTRICTED ? "on" : "off");
-    addf(c, "-device", "virtio-net-pci,netdev=network,romfile=");
+    /* Who forwards listens in the host's network; what the guest may reach is another question. */
+    c->sandbox.network = config->network == VM_NETWORK_USER || count > 0;
+    for (size_t i = 0; i < count; i++)
+        text_addf(&forwards, ",hostfwd=%s:127.0.0.1:%u-:%u",
+                  config->forwards[i].udp ? "udp" : "tcp", config->forwards[i].host_port,
+                  config->forwards[i].guest_port);
+    c->failed = c->failed || text_status(&forwards) < 0;
+    addf(c, "-netdev", "user,id=network,restrict=%s%s%s",
+         config->network == VM_NETWORK_RESTRICTED ? "on" : "off",
+         config->ipv6_only ? ",ipv4=off" : "", text_string(&forwards));
+    addf(c, "-device", "virtio-net-pci,id=card,netdev=network,romfile=");
 }
 
 static void add_devices(struct vm_command *c, const struct vm_config *config,

@@ -195,6 +195,33 @@ static void test_escaping_and_extras(void **state)
     assert_true(has_value(&c, "-display", "vnc=unix:/vm/display.sock"));
 }
 
+static void test_network(void **state)
+{
+    struct vm_config config = machine();
+    _cleanup_vm_command_ struct vm_command c = { .string_count = 0 };
+    _cleanup_vm_command_ struct vm_command other = { .string_count = 0 };
+
+    (void)state;
+    config.network = VM_NETWORK_RESTRICTED;
+    config.forwards[0] = (struct vm_forward){ .guest_port = 22 };
+    config.forwards[1] = (struct vm_forward){ .udp = true, .guest_port = 53, .host_port = 5353 };
+    config.clock = "2001-02-03T04:05:06";
+    assert_int_equal(vm_config_check(&config, &(struct failure)FAILURE_NONE), 0);
+    assert_int_equal(vm_command_qemu(&config, false, &fds, &c), 0);
+    assert_string_equal(value_of(&c, "-netdev", 0),
+                        "user,id=network,restrict=on,hostfwd=tcp:127.0.0.1:0-:22,"
+                        "hostfwd=udp:127.0.0.1:5353-:53");
+    assert_true(c.sandbox.network); /* or nobody could reach the port */
+    assert_string_equal(value_of(&c, "-rtc", 0), "base=2001-02-03T04:05:06");
+    config.forwards[0].guest_port = 0;
+    config.ipv6_only = true;
+    config.clock = NULL;
+    assert_int_equal(vm_command_qemu(&config, false, &fds, &other), 0);
+    assert_string_equal(value_of(&other, "-netdev", 0), "user,id=network,restrict=on,ipv4=off");
+    assert_false(other.sandbox.network);
+    assert_null(value_of(&other, "-rtc", 0));
+}
+
 static void test_overlay(void **state)
 {
     struct vm_disk lower = { .path = "/o/disk.raw" };
@@ -238,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_virtual_time),
         cmocka_unit_test(test_disks),
         cmocka_unit_test(test_escaping_and_extras),
+        cmocka_unit_test(test_network),
         cmocka_unit_test(test_overlay),
         cmocka_unit_test(test_swtpm),
     };

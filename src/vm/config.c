@@ -23,6 +23,15 @@ size_t vm_config_disk_count(const struct vm_config *config)
     return count;
 }
 
+size_t vm_config_forward_count(const struct vm_config *config)
+{
+    size_t count = 0;
+
+    while (count < VM_FORWARDS_MAX && config->forwards[count].guest_port != 0)
+        count++;
+    return count;
+}
+
 static bool is_made_of(const char *text, const char *allowed, size_t length_max)
 {
     size_t length = strlen(text);
@@ -61,6 +70,35 @@ static int check_boot(const struct vm_config *config, struct failure *f)
     return 0;
 }
 
+/* "2001-02-03T04:05:06": each letter 'd' of the form is a digit. */
+static bool is_time(const char *text)
+{
+    static const char form[] = "dddd-dd-ddTdd:dd:dd";
+
+    if (strlen(text) != sizeof(form) - 1)
+        return false;
+    for (size_t i = 0; form[i]; i++) {
+        bool digit = text[i] >= '0' && text[i] <= '9';
+
+        if (form[i] == 'd' ? !digit : text[i] != form[i])
+            return false;
+    }
+    return true;
+}
+
+static int check_network(const struct vm_config *config, struct failure *f)
+{
+    bool forwards = vm_config_forward_count(config) > 0;
+
+    if (config->network == VM_NETWORK_NONE && (forwards || config->ipv6_only))
+        return REFUSE(f, "forwarded ports and IPv6 need a network");
+    if (config->ipv6_only && forwards)
+        return REFUSE(f, "ports are forwarded over IPv4 only");
+    if (config->clock && !is_time(config->clock))
+        return REFUSE(f, "'%s' is no time like 2001-02-03T04:05:06", config->clock);
+    return 0;
+}
+
 int vm_config_check(const struct vm_config *config, struct failure *f)
 {
     int r;
@@ -76,6 +114,8 @@ int vm_config_check(const struct vm_config *config, struct failure *f)
     if (config->icount && config->accel == VM_ACCEL_KVM)
         return REFUSE(f, "virtual time needs emulation");
     r = check_boot(config, f);
+    if (r == 0)
+        r = check_network(config, f);
     for (size_t i = 0; r == 0 && i < vm_config_disk_count(config); i++)
         r = check_disk(&config->disks[i], f);
     return r;

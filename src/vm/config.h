@@ -15,6 +15,7 @@ enum {
     VM_EXTRA_MAX = 32,
     VM_HASHES_MAX = 16,
     VM_CPUS_MAX = 64,
+    VM_FORWARDS_MAX = 128,
 };
 
 enum vm_boot {
@@ -56,6 +57,13 @@ enum vm_network {
     VM_NETWORK_USER,       /* the guest may reach what this user may reach */
 };
 
+/* A port of the guest that 127.0.0.1 of the host leads to, whatever the guest may reach itself. */
+struct vm_forward {
+    bool udp;
+    uint16_t guest_port;
+    uint16_t host_port; /* 0: a free one, which vm_forwarded_port() tells */
+};
+
 struct vm_config {
     const char *tree;        /* tools tree: QEMU, OVMF, swtpm and virt-fw-vars come from it */
     const char *folder;      /* made when missing; everything the machine leaves lies in it */
@@ -80,8 +88,11 @@ struct vm_config {
     enum vm_accel accel;
     bool icount; /* virtual time, the same in every run; emulation on one thread */
     enum vm_network network;
-    bool display;     /* a screen, reachable by VNC at display.sock in the folder */
-    bool reboot_ends; /* a reset by the guest ends the start instead of booting again */
+    bool ipv6_only; /* no IPv4 on the network: no DHCP, router advertisements only, no forwards */
+    struct vm_forward forwards[VM_FORWARDS_MAX]; /* ends at the first without a guest port */
+    const char *clock; /* what the clock chip says at the start, "2001-02-03T04:05:06"; NULL: now */
+    bool display;      /* a screen, reachable by VNC at display.sock in the folder */
+    bool reboot_ends;  /* a reset by the guest ends the start instead of booting again */
 
     const char *smbios[VM_SMBIOS_MAX + 1]; /* type 11 strings; ends at NULL */
     const char *extra[VM_EXTRA_MAX + 1];   /* further arguments of QEMU; ends at NULL */
@@ -92,6 +103,7 @@ struct vm_config {
 struct vm_config vm_config_defaults(void);
 
 size_t vm_config_disk_count(const struct vm_config *config);
+size_t vm_config_forward_count(const struct vm_config *config);
 
 /* Looks for what cannot be started: 0, or -EINVAL with CODE_VM_CONFIG naming the field. Reads no
  * file. */

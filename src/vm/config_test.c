@@ -54,6 +54,12 @@ static void test_refusals(void **state)
     REFUSED("serial", config.disks[0] = ((struct vm_disk){ .path = "/d", .serial = "a,b" }));
     REFUSED("serial", config.disks[0] = ((struct vm_disk){ .path = "/d", .serial = "" }));
     REFUSED("qcow2", config.disks[0] = ((struct vm_disk){ .path = "/d", .backing = "/b" }));
+    REFUSED("network", config.forwards[0].guest_port = 22);
+    REFUSED("network", config.ipv6_only = true);
+    REFUSED("IPv4", config.network = VM_NETWORK_USER; config.ipv6_only = true;
+            config.forwards[0].guest_port = 22);
+    REFUSED("time", config.clock = "yesterday");
+    REFUSED("time", config.clock = "2001-02-03T04:05:0,");
     REFUSED("boot index", config.disks[0] = ((struct vm_disk){ .path = "/d", .boot_index = -1 }));
 }
 

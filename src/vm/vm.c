@@ -20,6 +20,7 @@
 #include "vm/folder.h"
 #include "vm/qmp.h"
 #include "vm/scanner.h"
+#include "vm/usernet.h"
 
 enum {
     READ_CHUNK = 64 << 10,
@@ -897,4 +898,39 @@ int vm_qmp(struct vm *vm, const char *command, json_object *arguments, json_obje
     }
     vm->awaited_id = 0;
     return r < 0 ? r : take_reply(vm, command, ret_reply, f);
+}
+
+/* --- Network --- */
+
+int vm_forwarded_port(struct vm *vm, size_t index, uint16_t *ret_port, struct failure *f)
+{
+    const struct vm_forward *forward = &vm->config.forwards[index];
+    json_object *arguments = json_object_new_object(), *reply = NULL;
+    int r;
+
+    CHECK(index < vm_config_forward_count(&vm->config));
+    if (!arguments)
+        return out_of_memory(f);
+    (void)json_object_object_add(arguments, "command-line", json_object_new_string("info usernet"));
+    r = vm_qmp(vm, "human-monitor-command", arguments, &reply, f);
+    json_object_put(arguments);
+    if (r == 0 && usernet_find_port(json_object_get_string(reply), forward, ret_port) < 0)
+        r = failure_set(f, CODE_VM_START, -ENOENT, "QEMU does not forward port %u",
+                        forward->guest_port);
+    json_object_put(reply);
+    return r;
+}
+
+int vm_set_link(struct vm *vm, bool up, struct failure *f)
+{
+    json_object *arguments = json_object_new_object();
+    int r;
+
+    if (!arguments)
+        return out_of_memory(f);
+    (void)json_object_object_add(arguments, "name", json_object_new_string("card"));
+    (void)json_object_object_add(arguments, "up", json_object_new_boolean(up));
+    r = vm_qmp(vm, "set_link", arguments, NULL, f);
+    json_object_put(arguments);
+    return r;
 }

@@ -133,6 +133,12 @@ void vm_set_output(struct vm *vm, vm_output output, void *context);
 MUST_USE int vm_qmp(struct vm *vm, const char *command, json_object *arguments,
                     json_object **ret_reply, struct failure *f);
 
+/* The host's port that leads to the guest's port of config->forwards[index], once it runs. */
+MUST_USE int vm_forwarded_port(struct vm *vm, size_t index, uint16_t *ret_port, struct failure *f);
+
+/* Plugs the network cable in or pulls it out. */
+MUST_USE int vm_set_link(struct vm *vm, bool up, struct failure *f);
+
 /* --- For programs with more to watch than the machine --- */
 
 /* The loop that the machine's sources are in; sources may be added, and are freed before the

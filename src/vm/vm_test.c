@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +34,49 @@ static void wait_for(struct vm *vm, const char *text, uint64_t seconds)
 
     OK(vm_wait_marker(vm, &text, 1, SECONDS(seconds), &match, &f));
     assert_non_null(strstr(match.line, text));
+}
+
+/* --- Network --- */
+
+/* QEMU itself answers on the host's port, whatever the guest does with the connection. */
+static int connect_to(uint16_t port)
+{
+    const struct sockaddr_in address = { .sin_family = AF_INET,
+                                         .sin_port = htons(port),
+                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    return connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+}
+
+static void test_forwards(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = direct_machine(place);
+    struct vm *vm = NULL;
+    uint16_t port = 0, other = 0;
+
+    config.network = VM_NETWORK_RESTRICTED;
+    config.forwards[0].guest_port = 22;
+    config.forwards[1] = (struct vm_forward){ .udp = true, .guest_port = 22 };
+    OK(vm_open(&config, &vm, &f));
+    OK(vm_start(vm, &f));
+    OK(vm_forwarded_port(vm, 0, &port, &f));
+    OK(vm_forwarded_port(vm, 1, &other, &f));
+    assert_true(port != 0 && other != 0);
+    assert_int_equal(connect_to(port), 0);
+    OK(vm_set_link(vm, false, &f));
+    OK(vm_set_link(vm, true, &f));
+    OK(vm_power_cut(vm, &f));
+    assert_int_equal(connect_to(port), -ECONNREFUSED);
+    /* Without a card there is no cable. */
+    config.forwards[0].guest_port = 0;
+    config.network = VM_NETWORK_NONE;
+    OK(vm_configure(vm, &config, &f));
+    OK(vm_start(vm, &f));
+    assert_int_equal(vm_set_link(vm, false, &f), -EPROTO);
+    vm_close(vm);
 }
 
 /* --- Direct boot --- */
@@ -388,6 +433,7 @@ static void test_boot_entries(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_forwards),
         TEST(test_start_type_end),
         TEST(test_deadline_and_end),
         TEST(test_resets_are_counted),

@@ -40,6 +40,7 @@ BROCH = Policy(
         "vm_variables_get": "harness of machines: the tests of slots and updates read variables",
         "vm_variables_delete": "harness of machines: a variable store that lost an entry",
         "vm_variables_set_boot_next": "harness of machines: trial boots",
+        "vm_set_link": "harness of machines: a lease that is lost and comes back",
         "vm_reset": "harness of machines: a reset during a trial",
         "cursor_be16": "the cursor reads each width in both orders; TPM structures are big-endian",
         "cursor_be32": "see cursor_be16",

@@ -189,6 +189,8 @@ static struct vm_config make_config(const struct machine_request *request,
     config.accel = request->emulate ? VM_ACCEL_TCG : VM_ACCEL_AUTO;
     config.network = VM_NETWORK_USER;
     config.display = request->display;
+    if (request->forwards)
+        memcpy(config.forwards, request->forwards, sizeof(config.forwards));
     return config;
 }
 

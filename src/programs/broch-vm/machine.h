@@ -9,11 +9,12 @@
 #include "vm/vm.h"
 
 struct machine_request {
-    const char *name;  /* of the machine */
-    const char *tree;  /* tools tree */
-    const char *cache; /* for verdicts */
-    const char *log;   /* console log, or NULL */
-    const char *disk;  /* another disk, or NULL */
+    const char *name;                  /* of the machine */
+    const char *tree;                  /* tools tree */
+    const char *cache;                 /* for verdicts */
+    const char *log;                   /* console log, or NULL */
+    const char *disk;                  /* another disk, or NULL */
+    const struct vm_forward *forwards; /* VM_FORWARDS_MAX of them, as in vm_config */
     uint64_t memory_bytes;
     uint64_t cpus;
     bool direct;

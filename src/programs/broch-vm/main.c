@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "image/cache.h"
 #include "image/tree.h"
+#include "programs/broch-vm/forward.h"
 #include "programs/broch-vm/generation.h"
 #include "programs/broch-vm/machine.h"
 #include "programs/broch-vm/run.h"
@@ -20,7 +21,8 @@
 static bool arg_direct, arg_no_secure_boot, arg_snapshot, arg_json, arg_display, arg_until_ready;
 static bool arg_emulate, arg_offline;
 static uint64_t arg_memory = 1 * GIB, arg_cpus, arg_deadline;
-static const char *arg_log, *arg_machine, *arg_disk, *arg_out, *arg_source, *arg_tree;
+static struct vm_forward forwards[VM_FORWARDS_MAX];
+static const char *arg_log, *arg_machine, *arg_disk, *arg_out, *arg_source, *arg_tree, *arg_forward;
 
 static const struct option_spec specs[] = {
     { "direct", OPTION_FLAG, &arg_direct, NULL, "start the kernel without firmware" },
@@ -30,6 +32,8 @@ static const struct option_spec specs[] = {
     { "snapshot", OPTION_FLAG, &arg_snapshot, NULL, "keep nothing: disk, TPM, variables" },
     { "machine", OPTION_TEXT, &arg_machine, "NAME", "whose state is used (default: PROFILE)" },
     { "disk", OPTION_TEXT, &arg_disk, "FILE", "a further disk, raw or .qcow2" },
+    { "forward", OPTION_TEXT, &arg_forward, "PORTS",
+      "lead to ports of the machine: tcp/22,udp/53:5353" },
     { "display", OPTION_FLAG, &arg_display, NULL, "a screen, by VNC on a socket" },
     { "emulate", OPTION_FLAG, &arg_emulate, NULL, "do not try /dev/kvm" },
     { "until-ready", OPTION_FLAG, &arg_until_ready, NULL, "stop at 'broch ready'" },
@@ -97,6 +101,7 @@ static int run(const struct machine_request *wanted, const char *out, const char
     struct machine machine = MACHINE_INIT;
     struct run_request request = { .json = arg_json,
                                    .until_ready = arg_until_ready,
+                                   .forwards = forwards,
                                    .throwaway = arg_snapshot };
     bool new_disk;
     int r = generation_find(out, profile, &generation, f);
@@ -130,6 +135,7 @@ static int prepare(const char *profile, struct failure *f)
                                       .direct = arg_direct,
                                       .secure_boot = !arg_no_secure_boot,
                                       .snapshot = arg_snapshot,
+                                      .forwards = forwards,
                                       .display = arg_display,
                                       .emulate = arg_emulate };
     int r = absolute(arg_source ? arg_source : ".", &source, f);
@@ -174,6 +180,8 @@ int main(int argc, char **argv)
     if (r == 0 && arg_deadline > DEADLINE_SECONDS_MAX)
         r = failure_set(&failure, CODE_USAGE, -EINVAL, "--deadline is at most %d seconds",
                         DEADLINE_SECONDS_MAX);
+    if (r == 0 && arg_forward)
+        r = forward_parse(arg_forward, forwards, &failure);
     if (arg_until_ready && arg_deadline == 0)
         arg_deadline = DEADLINE_SECONDS_DEFAULT;
     if (r == 0)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "programs/broch-vm/forward.h"
 #include "programs/broch-vm/terminal.h"
 #include "vm/marker.h"
 
@@ -179,6 +180,26 @@ static void say_start(struct run *run)
         (void)fprintf(stderr, "broch run: emulating (%s)\n", reason[0] ? reason : "as asked");
 }
 
+static int say_forwards(struct run *run, struct failure *f)
+{
+    for (size_t i = 0; i < VM_FORWARDS_MAX && run->request->forwards[i].guest_port != 0; i++) {
+        char guest[FORWARD_TEXT_SIZE], host[32];
+        const char *const pairs[][2] = { { "guest", guest }, { "host", host } };
+        uint16_t port;
+        int r = vm_forwarded_port(run->vm, i, &port, f);
+
+        if (r < 0)
+            return r;
+        forward_word(&run->request->forwards[i], guest);
+        (void)snprintf(host, sizeof(host), "127.0.0.1:%u", port);
+        if (run->request->json)
+            print_json(run, make_event("forward", pairs, ARRAY_SIZE(pairs)));
+        else
+            (void)fprintf(stderr, "broch run: %s of the machine is %s\n", guest, host);
+    }
+    return 0;
+}
+
 static bool is_over(const struct run *run)
 {
     return !vm_running(run->vm) || run->leave || (run->ready && run->request->until_ready);
@@ -234,8 +255,10 @@ int run_machine(struct vm *vm, const struct run_request *request, struct failure
     r = vm_start(vm, f);
     if (r == 0) {
         say_start(&run);
-        r = watch_user(&run, f);
+        r = say_forwards(&run, f);
     }
+    if (r == 0)
+        r = watch_user(&run, f);
     if (r == 0)
         r = loop(&run, f);
     /* Who waited for `ready` gets an orderly end, so that what is kept is whole; who leaves wants

@@ -8,8 +8,9 @@
 #include "vm/vm.h"
 
 struct run_request {
-    const char *generation; /* name, for the first JSON line */
-    bool json;              /* markers as JSON lines instead of the console */
+    const char *generation;            /* name, for the first JSON line */
+    const struct vm_forward *forwards; /* as in the machine's configuration */
+    bool json;                         /* markers as JSON lines instead of the console */
     bool until_ready;
     bool throwaway;       /* nothing is kept, so it need not end in order */
     uint64_t deadline_ns; /* after the start; EVENT_NEVER: none */
