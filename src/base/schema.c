@@ -501,20 +501,41 @@ static void free_array(const struct schema *schema, struct schema_array *array)
     free(array->items);
 }
 
+static void free_field(const struct schema_key *key, void *field)
+{
+    if (key->kind == SCHEMA_KIND_TEXT)
+        free(*(char **)field);
+    else if (key->kind == SCHEMA_KIND_LIST)
+        free_list(field);
+    else if (key->kind == SCHEMA_KIND_TABLE)
+        schema_free(key->table, field);
+    else if (key->kind == SCHEMA_KIND_ARRAY)
+        free_array(key->table, field);
+    memset(field, 0, key->size);
+}
+
 void schema_free(const struct schema *schema, void *bound)
+{
+    for (size_t i = 0; i < schema->key_count; i++)
+        free_field(&schema->keys[i], field_of(&schema->keys[i], bound));
+}
+
+void schema_overlay(const struct schema *schema, const struct toml_value *table, void *upper,
+                    void *lower)
 {
     for (size_t i = 0; i < schema->key_count; i++) {
         const struct schema_key *key = &schema->keys[i];
-        void *field = field_of(key, bound);
+        const struct toml_value *value = toml_get(table, key->name);
+        void *from = field_of(key, upper), *to = field_of(key, lower);
 
-        if (key->kind == SCHEMA_KIND_TEXT)
-            free(*(char **)field);
-        else if (key->kind == SCHEMA_KIND_LIST)
-            free_list(field);
-        else if (key->kind == SCHEMA_KIND_TABLE)
-            schema_free(key->table, field);
-        else if (key->kind == SCHEMA_KIND_ARRAY)
-            free_array(key->table, field);
-        memset(field, 0, key->size);
+        if (!value)
+            continue;
+        if (key->kind == SCHEMA_KIND_TABLE) {
+            schema_overlay(key->table, value, from, to);
+            continue;
+        }
+        free_field(key, to);
+        memcpy(to, from, key->size);
+        memset(from, 0, key->size);
     }
 }

@@ -133,6 +133,12 @@ struct schema {
 MUST_USE int schema_bind(const struct schema *schema, const struct toml *document, void *ret,
                          struct failure *f);
 
+/* Lays one bound document over another: the fields of `upper` whose keys `table` (the root of the
+ * document that `upper` was bound from) holds move to `lower`, sub-tables key by key, lists and
+ * arrays whole. Both stay the caller's to release with schema_free(). */
+void schema_overlay(const struct schema *schema, const struct toml_value *table, void *upper,
+                    void *lower);
+
 /* Frees what the structure owns and leaves it zeroed; a zeroed structure is accepted. The structure
  * itself is the caller's. */
 void schema_free(const struct schema *schema, void *bound);

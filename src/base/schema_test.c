@@ -354,6 +354,30 @@ static void test_durations(void **state)
     }
 }
 
+static void test_overlay(void **state)
+{
+    static const char upper_text[] = "name = 'mail'\npackages = []\n[kernel]\nversion = '7'\n";
+    _cleanup_toml_ struct toml *document = NULL;
+    struct failure f = FAILURE_NONE;
+    struct machine lower, upper;
+
+    (void)state;
+    assert_int_equal(bind(whole_document, &lower, &f), 0);
+    assert_int_equal(bind(upper_text, &upper, &f), 0);
+    assert_int_equal(toml_parse("u", upper_text, strlen(upper_text), &document, &f), 0);
+    schema_overlay(&machine_schema, toml_root(document), &upper, &lower);
+    assert_string_equal(lower.name, "mail");
+    assert_string_equal(lower.init, "systemd"); /* not in the upper one, whose fallback is "s6" */
+    assert_int_equal(lower.packages.count, 0);  /* a list goes whole, even an empty one */
+    assert_string_equal(lower.kernel.version, "7");
+    assert_false(lower.kernel.own); /* a table goes key by key */
+    assert_int_equal(lower.kernel.modules.count, 1);
+    assert_int_equal(lower.disks.count, 2);
+    assert_null(upper.name); /* it moved */
+    schema_free(&machine_schema, &upper);
+    schema_free(&machine_schema, &lower);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_refusals),      cmocka_unit_test(test_refused_measures_and_choices),
         cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_out_of_memory_fallback),
         cmocka_unit_test(test_sizes),         cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_overlay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,8 @@ static int read_all(int fd, uint8_t *bytes, size_t size)
 int file_read(const char *path, size_t limit, uint8_t **ret_bytes, size_t *ret_size,
               struct failure *f)
 {
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Nonblocking: a named pipe in its place must not hold us. */
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     _cleanup_free_ uint8_t *bytes = NULL;
     struct stat status;
     int r;
