@@ -27,6 +27,8 @@ BROCH = Policy(
     # The daemon that runs the org cores does not exist yet: until then tests are their users.
     test_users={"vm": "tests/vm/", "org": ("tests/", "src/"), "base": "tests/"},
     unused_functions={
+        "service_manifest_load": "its users, the orchestrator and the factory, come next",
+        "service_manifest_uid": "see service_manifest_load",
         "snapshot_state_satisfies": "its users, the orchestrator and `broch status`, come next",
         "snapshot_find": "see snapshot_state_satisfies",
         "snapshot_add_service": "see snapshot_state_satisfies",
