@@ -369,10 +369,11 @@ char *as_root(struct place *place, const char *command)
     _cleanup_text_ struct text line = TEXT_INIT;
 
     assert_non_null(script);
-    /* -L forgets that the password was given before, so that the question always comes. */
+    /* -L forgets that the password was given, so that the question always comes, the next time
+     * too. */
     text_add(&line, "doas -L; doas sh -c ");
     add_quoted(&line, script);
-    text_add(&line, "\n");
+    text_add(&line, "; doas -L\n");
     assert_int_equal(text_status(&line), 0);
     MUST(place, vm_type(place->vm, text_string(&line), &place->f));
     MUST(place, vm_wait_prompt(place->vm, ") password: ", PATIENCE_NS, &place->f));
