@@ -494,6 +494,7 @@ static int judge_whole(const struct judge *judge, const char *name, struct servi
         r = complete_user(judge, m);
     if (r == 0)
         complete_limits(m);
+    m->needs_line = line_of(judge, NULL, "needs");
     return r;
 }
 

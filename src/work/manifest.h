@@ -138,6 +138,7 @@ struct service_manifest {
     /* Not of the file. */
     uint32_t cpus_thousandths; /* of one processor; 0 is no limit */
     bool user_is_own;          /* the file has no `user` */
+    unsigned needs_line;       /* of `needs` in the file, for messages */
     bool is_machines;          /* from the machine's folder, not from the image's */
 };
 

@@ -28,6 +28,7 @@ BROCH = Policy(
     test_users={"vm": "tests/vm/", "org": ("tests/", "src/"), "base": "tests/"},
     unused_functions={
         "service_manifest_load": "its users, the orchestrator and the factory, come next",
+        "service_graph_make": "see service_manifest_load",
         "service_manifest_uid": "see service_manifest_load",
         "snapshot_state_satisfies": "its users, the orchestrator and `broch status`, come next",
         "snapshot_find": "see snapshot_state_satisfies",
