@@ -234,15 +234,7 @@ static void test_direct(void **state)
     struct place *place = *state;
     const char *line;
 
-    place->config.boot = VM_BOOT_DIRECT;
-    place->config.secure_boot = false;
-    place->config.keys = NULL;
-    place->config.tpm = false;
-    place->config.initrd = artifact("initrd");
-    place->config.cmdline = fixture_manifest.cmdline;
-    place->config.disks[0] = (struct vm_disk){ .path = artifact("system.erofs"),
-                                               .format = VM_DISK_RAW,
-                                               .read_only = true };
+    use_direct(place, fixture_manifest.cmdline, artifact("system.erofs"));
     start(place);
     line = expect_ready(place);
     expect_identity(line);

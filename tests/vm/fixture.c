@@ -245,6 +245,18 @@ void use_boot_entry(struct place *place, const char *options)
     MUST(place, vm_variables_set_boot_order(fixture_tree, variables, &entry.number, 1, &place->f));
 }
 
+void use_direct(struct place *place, const char *cmdline, const char *image)
+{
+    place->config.boot = VM_BOOT_DIRECT;
+    place->config.secure_boot = false;
+    place->config.keys = NULL;
+    place->config.tpm = false;
+    place->config.initrd = artifact("initrd");
+    place->config.cmdline = cmdline;
+    place->config.disks[0] =
+        (struct vm_disk){ .path = image, .format = VM_DISK_RAW, .read_only = true };
+}
+
 void start(struct place *place)
 {
     open_machine(place);

@@ -71,6 +71,10 @@ uint64_t find_bytes(const char *file, const void *needle, size_t size);
 /* A boot entry for slot A's linux.efi, first in BootOrder. */
 void use_boot_entry(struct place *place, const char *options);
 
+/* Without firmware, Secure Boot and TPM: kernel and initrd with this command line, and a system
+ * image as the only disk. */
+void use_direct(struct place *place, const char *cmdline, const char *image);
+
 void start(struct place *place);
 
 /* Waits for `broch ready`; another end fails the test. Returns the line. */

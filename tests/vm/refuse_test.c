@@ -218,19 +218,6 @@ static void test_copied_disk(void **state)
 
 /* --- Started directly: a failure stops the machine, and each has its code --- */
 
-static void direct(struct place *place, const char *cmdline, const char *image)
-{
-    place->config.boot = VM_BOOT_DIRECT;
-    place->config.secure_boot = false;
-    place->config.keys = NULL;
-    place->config.tpm = false;
-    place->config.initrd = artifact("initrd");
-    place->config.cmdline = cmdline;
-    place->config.disks[0] =
-        (struct vm_disk){ .path = image, .format = VM_DISK_RAW, .read_only = true };
-    start(place);
-}
-
 static void expect_halt(struct place *place)
 {
     static const char *const texts[] = { "end=halt", "end=reboot", "broch ready " };
@@ -246,7 +233,8 @@ static void test_direct_cmdline(void **state)
     struct place *place = *state;
     _cleanup_free_ char *cmdline = text_make("%s debug", fixture_manifest.cmdline);
 
-    direct(place, cmdline, artifact("system.erofs"));
+    use_direct(place, cmdline, artifact("system.erofs"));
+    start(place);
     expect_refusal(place, "BR-BOOT-CMDLINE");
     expect_halt(place);
 }
@@ -257,7 +245,8 @@ static void test_direct_foreign_disk(void **state)
     const char *image = copy_artifact(place, "system.erofs");
 
     flip(place, image, hash_offset(image) + 20);
-    direct(place, fixture_manifest.cmdline, image);
+    use_direct(place, fixture_manifest.cmdline, image);
+    start(place);
     expect_refusal(place, "BR-BOOT-IMAGE-MISSING");
     expect_halt(place);
 }
