@@ -15,7 +15,8 @@
 
 enum {
     ENTRIES_BUFFER_SIZE = 8192,
-    MODALIAS_MAX = 1024, /* keyboards have the longest, some hundred bytes */
+    MODALIAS_MAX = 1024,           /* keyboards have the longest, some hundred bytes */
+    PROCESSOR_MODALIAS_MAX = 8192, /* five characters for each of up to a thousand features */
     SETTLE_ROUNDS_MAX = 100000,
 };
 
@@ -137,6 +138,16 @@ static void handle_bus(struct devices *d, int folder_fd, const char *name)
     fd = openat(folder_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0)
         (void)each_entry(d, fd, handle_device); /* what is not seen here comes as a uevent */
+}
+
+/* Processors have no `modalias` of their own; it is told once for all of them. */
+void devices_load_processor(struct devices *d)
+{
+    static char modalias[PROCESSOR_MODALIAS_MAX];
+
+    if (attribute_read_line(d->bus_fd, "../devices/system/cpu/modalias", modalias,
+                            sizeof(modalias)) > 0)
+        load_for(d, modalias);
 }
 
 void devices_coldplug_bus(struct devices *d, const char *bus)

@@ -46,7 +46,11 @@ MUST_USE int devices_request(struct devices *d, const char *word, struct failure
  * cannot be read. */
 MUST_USE int devices_coldplug(struct devices *d);
 
-/* The same for the devices of one bus, "virtio" for example. A bus that is not there is fine. */
+/* Loads the modules that ask for a feature of the processor. Best effort. */
+void devices_load_processor(struct devices *d);
+
+/* The same as devices_coldplug() for the devices of one bus, "virtio" for example. A bus that is
+ * not there is fine. */
 void devices_coldplug_bus(struct devices *d, const char *bus);
 
 /* Handles the uevents that wait, loading modules for new devices, until none is left. Returns 1

@@ -20,7 +20,7 @@ int step_modules(struct stage1 *s, struct failure *f)
     int r;
 
     /* The processor's own hash instructions first: all signatures after it are checked by them. */
-    devices_coldplug_bus(&s->devices, "cpu");
+    devices_load_processor(&s->devices);
     r = devices_load_always(&s->devices, f);
     if (r < 0)
         return r;
