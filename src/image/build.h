@@ -43,6 +43,7 @@ struct build {
     struct step kernel;
     struct step rootfs;
     struct step system;
+    struct step drivers;
     struct step initrd;
     struct step uki;
     struct step disk;
@@ -66,6 +67,15 @@ MUST_USE int build_programs(struct build *build, struct failure *f);
 MUST_USE int build_kernel(struct build *build, struct failure *f);
 MUST_USE int build_rootfs(struct build *build, struct failure *f);
 MUST_USE int build_system(struct build *build, struct failure *f);
+MUST_USE int build_drivers(struct build *build, struct failure *f);
 MUST_USE int build_initrd(struct build *build, struct failure *f);
 MUST_USE int build_uki(struct build *build, struct failure *f);
 MUST_USE int build_disk(struct build *build, struct failure *f);
+
+/* What the steps share. The release of the kernel ("6.12.1+deb13-amd64"); freed by the caller. */
+MUST_USE int kernel_release(const struct build *build, char **ret, struct failure *f);
+
+/* Writes an archive of the initrd, packed, as `name` into the step's folder. */
+struct cpio;
+MUST_USE int initrd_pack(const struct build *build, const char *step, const char *folder,
+                         struct cpio *cpio, const char *name, struct failure *f);

@@ -306,6 +306,15 @@ static EVP_PKEY *read_private(const char *path)
     return key;
 }
 
+static X509 *read_certificate(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    X509 *certificate = file ? PEM_read_X509(file, NULL, no_password, NULL) : NULL;
+
+    cleanup_fclose_(&file);
+    return certificate;
+}
+
 static EVP_PKEY *read_public(const struct pair *pair, const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -408,13 +417,11 @@ static int is_development(const char *folder, bool *ret, struct failure *f)
     _cleanup_free_ char *mark = text_make("%s/development", folder);
     _cleanup_free_ char *path = text_make("%s/db.crt", folder);
     _cleanup_(free_certificate) X509 *certificate = NULL;
-    _cleanup_fclose_ FILE *file = NULL;
     char name[NAME_MAX_ + 1] = "";
 
     if (!mark || !path)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
-    file = fopen(path, "re");
-    certificate = file ? PEM_read_X509(file, NULL, no_password, NULL) : NULL;
+    certificate = read_certificate(path);
     if (!certificate)
         return library_failure(f, path);
     (void)X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name,
@@ -500,6 +507,22 @@ int keys_sign_pcr(const struct keys *keys, const void *bytes, size_t size, uint8
     }
     *ret_signature = signature;
     *ret_size = length;
+    return 0;
+}
+
+int keys_read_image_pair(const struct keys *keys, EVP_PKEY **ret_key, X509 **ret_certificate,
+                         struct failure *f)
+{
+    _cleanup_free_ char *key_path = text_make("%s/db.key", keys->folder);
+    _cleanup_free_ char *certificate_path = text_make("%s/db.crt", keys->folder);
+    _cleanup_(free_key) EVP_PKEY *key = key_path ? read_private(key_path) : NULL;
+    _cleanup_(free_certificate) X509 *certificate =
+        certificate_path ? read_certificate(certificate_path) : NULL;
+
+    if (!key || !certificate)
+        return library_failure(f, "cannot read db.key and db.crt");
+    *ret_key = take_ptr(key);
+    *ret_certificate = take_ptr(certificate);
     return 0;
 }
 

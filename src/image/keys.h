@@ -1,7 +1,9 @@
 /* Signing keys: one folder (0700), each private key 0600 in it, never inside the repository.
  *
- *     PK.key PK.crt KEK.key KEK.crt db.key db.crt   Secure Boot, RSA-2048 and X.509
- * (UEFI 2.10, 32.3) pcr.key pcr.pub        signs the PCR 11 policy of a generation, RSA-2048
+ *     PK.key PK.crt KEK.key KEK.crt db.key db.crt
+ *                            Secure Boot, RSA-2048 and X.509 (UEFI 2.10, 32.3); db signs the boot
+ *                            file and the kernel modules inside it
+ *     pcr.key pcr.pub        signs the PCR 11 policy of a generation, RSA-2048
  *     module.key module.crt  signs kernel modules of our own kernels, RSA-4096
  *     release.key release.pub  Ed25519 in minisign's file forms; the private one without password
  *     owner.guid             SignatureOwner in the firmware's lists
@@ -46,6 +48,13 @@ MUST_USE int keys_development(uint64_t now, char **ret_path, struct failure *f);
  * caller. */
 MUST_USE int keys_sign_pcr(const struct keys *keys, const void *bytes, size_t size,
                            uint8_t **ret_signature, size_t *ret_size, struct failure *f);
+
+/* Reads db.key and db.crt, for the library that signs with them. Both are the caller's, who frees
+ * them with EVP_PKEY_free() and X509_free(). CODE_KEYS_BAD. */
+struct evp_pkey_st;
+struct x509_st;
+MUST_USE int keys_read_image_pair(const struct keys *keys, struct evp_pkey_st **ret_key,
+                                  struct x509_st **ret_certificate, struct failure *f);
 
 /* SHA-256 of pcr.pub in DER form (SubjectPublicKeyInfo): "pkfp" of a .pcrsig. */
 MUST_USE int keys_pcr_fingerprint(const struct keys *keys, struct digest *ret, struct failure *f);

@@ -1,20 +1,23 @@
 /* Step "programs": our own programs, compiled in the tools tree against the libraries of the image.
  * Source and build folder have the same paths in every sandbox and are kept, so that one changed
- * file is one compilation. Outputs: tree (what the system image gets), stage1 (for the initrd). */
+ * file is one compilation. Outputs: tree (what the system image gets), stage1 and libraries (for
+ * the initrd). */
 #include "image/build.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
+#include "base/cursor.h"
 #include "base/text.h"
 #include "image/cache.h"
 #include "image/snapshot.h"
 #include "image/tool.h"
 #include "sys/file.h"
 
-enum { JOBS_TEXT_SIZE = 24 };
+enum { JOBS_TEXT_SIZE = 24, LDD_OUTPUT_MAX = 1 << 16 };
 
 /* All that the compilation may see. */
 static const char *const sources[] = { "src", "completions", "meson.build", "meson_options.txt",
@@ -71,6 +74,41 @@ static int install(const struct tool *tool, struct failure *f)
     return r < 0 ? r : tool_run(tool, &set_apart, f);
 }
 
+/* Writes down what the dynamic loader would load for stage 1: of lines "NAME => PATH (ADDRESS)" and
+ * "\tPATH (ADDRESS)" the paths. */
+static int pick_libraries(const char *listing, struct text *ret, struct failure *f)
+{
+    struct cursor cursor = cursor_make(listing, strlen(listing));
+    const char *line;
+    size_t length;
+
+    while (cursor_line(&cursor, &line, &length)) {
+        const char *path = memchr(line, '/', length);
+        const char *end = path ? memmem(path, (size_t)(line + length - path), " (", 2) : NULL;
+
+        if (memmem(line, length, "not found", 9))
+            return failure_set(f, CODE_STEP_FAILED, -ENOENT, "stage 1 lacks a library: %.*s",
+                               (int)length, line);
+        if (end) /* the kernel's own vdso has no file */
+            text_addf(ret, "%.*s\n", (int)(end - path), path);
+    }
+    return text_status(ret) == 0 ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+}
+
+static int list_libraries(const struct tool *tool, const char *folder, struct failure *f)
+{
+    const struct arguments arguments = ARGUMENTS("ldd", "/run/out/stage1");
+    _cleanup_free_ char *listing = NULL, *path = text_make("%s/libraries", folder);
+    _cleanup_text_ struct text libraries = TEXT_INIT;
+    size_t size;
+    int r = path ? tool_capture(tool, &arguments, LDD_OUTPUT_MAX, &listing, &size, f)
+                 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+
+    if (r == 0)
+        r = pick_libraries(listing, &libraries, f);
+    return r < 0 ? r : file_write(path, libraries.data, libraries.length, 0644, f);
+}
+
 static int run(const char *folder, void *context, struct failure *f)
 {
     const struct build *build = context;
@@ -96,7 +134,9 @@ static int run(const char *folder, void *context, struct failure *f)
     r = configure(&tool, build_folder, f);
     if (r == 0)
         r = compile(build, &tool, f);
-    return r < 0 ? r : install(&tool, f);
+    if (r == 0)
+        r = install(&tool, f);
+    return r < 0 ? r : list_libraries(&tool, folder, f);
 }
 
 int build_programs(struct build *build, struct failure *f)

@@ -31,7 +31,7 @@ void step_init(struct step *step, const char *name)
 {
     *step = (struct step){ .name = name, .inputs = TEXT_INIT };
     /* Raised when a step's code changes what it makes of the same inputs. */
-    text_addf(&step->inputs, "input recipe 2 %s\n", name);
+    text_addf(&step->inputs, "input recipe 3 %s\n", name);
 }
 
 void step_done(struct step *step)

@@ -26,6 +26,27 @@ def read_cpio(archive):
         at = (at + size + 3) & ~3
 
 
+def archives(data):
+    """The archives that lie in a row, each with the zeros that fill its last block."""
+    trailer = b"TRAILER!!!\0"
+    while data:
+        at = data.index(trailer) + len(trailer)
+        rest = data[at:].lstrip(b"\0")
+        yield data[:len(data) - len(rest)]
+        data = rest
+
+
+def read_archives(data):
+    """Entries of all of them, as the kernel unpacks them."""
+    for archive in archives(data):
+        yield from read_cpio(archive)
+
+
+def write_bytes(data, path):
+    with open(path, "wb") as file:
+        file.write(data)
+
+
 def unpack_initrd(folder):
     result = lab.tool("zstd", "-d", "-c", f"{folder}/initrd", binds=[folder])
     if result.returncode != 0:
@@ -38,13 +59,16 @@ class Initrd(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = lab.base()
         cls.archive = unpack_initrd(cls.folder)
-        cls.entries = list(read_cpio(cls.archive))
+        cls.entries = list(read_archives(cls.archive))
         cls.files = {name: data for name, mode, data in cls.entries if stat.S_ISREG(mode)}
 
     def test_cpio_lists_the_same(self):
-        result = lab.tool("cpio", "--list", "--quiet", data=self.archive)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual(result.stdout.decode().split("\n")[:-1], [name for name, _, _ in self.entries])
+        listed = []
+        for archive in archives(self.archive):
+            result = lab.tool("cpio", "--list", "--quiet", data=archive)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            listed += result.stdout.decode().split("\n")[:-1]
+        self.assertEqual(listed, [name for name, _, _ in self.entries])
 
     def test_one_executable_besides_the_loader(self):
         executable = [name for name, mode, _ in self.entries if stat.S_ISREG(mode) and mode & 0o111]
@@ -70,6 +94,25 @@ class Initrd(unittest.TestCase):
             self.assertTrue(name.endswith(".ko"), name)
             self.assertTrue(data.startswith(b"\x7fELF"), name)
             self.assertTrue(data.endswith(MODULE_MARK), name)
+
+    def test_modules_are_signed_with_the_image_key(self):
+        """By the certificate that the firmware has in db, and for exactly these bytes."""
+        work = lab.path("modules")
+        os.makedirs(work)
+        for name, data in sorted(self.files.items()):
+            if not name.startswith("modules/"):
+                continue
+            end = len(data) - len(MODULE_MARK) - 12
+            size = int.from_bytes(data[end + 8:end + 12], "big")
+            module, signature = bytearray(data[:end - size]), data[end - size:end]
+            write_bytes(signature, f"{work}/signature")
+            for flip in (0, 1):
+                module[len(module) // 2] ^= flip
+                write_bytes(bytes(module), f"{work}/module")
+                result = lab.tool("openssl", "cms", "-verify", "-binary", "-noverify", "-inform", "DER", "-in",
+                                  f"{work}/signature", "-content", f"{work}/module", "-certfile",
+                                  f"{self.folder}/keys/db.crt", "-out", "/dev/null", binds=[work, self.folder])
+                self.assertEqual(result.returncode == 0, flip == 0, f"{name}: {result.stderr}")
 
     def test_the_plan_names_files_that_are_there(self):
         named = {word for line in self.files["broch/modules"].decode().splitlines()
@@ -106,7 +149,7 @@ class Verity(unittest.TestCase):
         self.assertEqual(self.superblock[:8], b"verity\0\0")
         data_block, hash_block, blocks = struct.unpack_from("<IIQ", self.superblock, 64)
         self.assertEqual((data_block, hash_block, blocks * data_block), (4096, 4096, self.data_size))
-        files = {name: data for name, _, data in read_cpio(unpack_initrd(lab.base()))}
+        files = {name: data for name, _, data in read_archives(unpack_initrd(lab.base()))}
         self.assertEqual(files["broch/superblock"], self.superblock, "stage 1 has the same to compare with")
 
     def test_veritysetup_accepts(self):

@@ -95,6 +95,9 @@ static void check_running_system(struct place *place)
     _cleanup_free_ char *modules =
         run_inside(place, "uname -r; test -d /lib/modules/$(uname -r) && echo there");
     _cleanup_free_ char *motd = run_inside(place, "cat /etc/motd");
+    /* A module that nobody the kernel knows had signed would stand here. */
+    _cleanup_free_ char *tainted =
+        run_inside(place, "echo tainted=$(cat /proc/sys/kernel/tainted).");
     const char *text = json_object_to_json_string(status);
 
     assert_non_null(strstr(text, fixture_manifest.name));
@@ -105,6 +108,7 @@ static void check_running_system(struct place *place)
     assert_non_null(strstr(lockdown, "[integrity]"));
     assert_non_null(strstr(modules, "there"));
     assert_non_null(strstr(motd, "development"));
+    assert_non_null(strstr(tainted, "tainted=0."));
     json_object_put(status);
 }
 
