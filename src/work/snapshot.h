@@ -50,7 +50,7 @@ struct snapshot_service {
     bool local;        /* the machine's own, from /etc/broch/services */
     uint64_t pid;      /* 0 when nothing runs */
     uint64_t since_us; /* when the state began, since the kernel's start */
-    uint64_t restarts; /* starts after the first one, in this boot */
+    uint64_t restarts; /* starts after a death, in this boot */
     enum snapshot_end last_end;
     uint64_t last_code;              /* exit code or signal number */
     char reason[SNAPSHOT_TEXT_SIZE]; /* why it is not ready, in words; "" when there is none */
