@@ -29,6 +29,10 @@ BROCH = Policy(
     unused_functions={
         "service_manifest_load": "its users, the orchestrator and the factory, come next",
         "service_graph_make": "see service_manifest_load",
+        "s6dir_write": "see service_manifest_load",
+        "work_files_find": "its user, the set in s6-rc's format, comes next",
+        "s6dir_render_supervision": "see work_files_find",
+        "s6dir_render_logger": "see work_files_find",
         "service_manifest_uid": "see service_manifest_load",
         "snapshot_find": "its users, the orchestrator and `broch status`, come next",
         "supervise_init": "the orchestrator comes next, here and below",
