@@ -4,6 +4,7 @@
  * read it, restart. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -12,15 +13,21 @@
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "node/cgroup.h"
+#include "node/clock_floor.h"
 #include "node/identity.h"
 #include "node/kernel_log.h"
 #include "node/mounts.h"
 #include "node/order.h"
+#include "node/os_release.h"
+#include "node/pstore.h"
 #include "node/scan.h"
 #include "node/skeleton.h"
+#include "node/sysctl.h"
 #include "sys/console.h"
 
 enum { FAILURE_PAUSE_MS = 5000 }; /* as long as panic=5 shows a panic */
@@ -89,6 +96,42 @@ static int make_mounts(struct failure *f)
     return 0;
 }
 
+static int raise_clock(struct failure *f)
+{
+    bool raised;
+    int r = clock_floor_raise(OS_RELEASE_PATH, &raised, f);
+
+    if (r == 0 && raised)
+        kernel_log(KERNEL_LOG_WARNING, "broch init step=clock status=raised to=image");
+    return r;
+}
+
+static int set_kernel(struct failure *f)
+{
+    return sysctl_set(SYSCTL_PATH, "/proc/sys", warn, f);
+}
+
+static int make_cgroups(struct failure *f)
+{
+    return cgroup_set_up(CGROUP_ROOT, f);
+}
+
+/* Records leave the firmware's store only for a place that outlives this boot. */
+static int collect_records(struct failure *f)
+{
+    struct statfs var;
+    bool lasting = statfs("/var", &var) == 0 && var.f_type != TMPFS_MAGIC;
+    char text[64];
+    size_t count;
+    int r = pstore_collect("/sys/fs/pstore", "/var/log/broch/pstore", lasting, &count, f);
+
+    if (r == 0 && count > 0) {
+        (void)snprintf(text, sizeof(text), "broch init step=pstore records=%zu", count);
+        kernel_log(KERNEL_LOG_WARNING, text);
+    }
+    return r;
+}
+
 static int make_skeleton(struct failure *f)
 {
     return skeleton_make(SKELETON_PATH, warn, f);
@@ -125,9 +168,16 @@ static const struct step {
     int (*run)(struct failure *f);
     bool needed;
 } steps[] = {
-    { "mounts", make_mounts, true },     { "skeleton", make_skeleton, false },
-    { "identity", identity_set, false }, { "loopback", bring_up_loopback, false },
-    { "services", make_services, true }, { "keys", take_keys, false },
+    { "mounts", make_mounts, true },
+    { "clock", raise_clock, false }, /* before the first file gets a time */
+    { "sysctl", set_kernel, false },
+    { "cgroups", make_cgroups, true },
+    { "skeleton", make_skeleton, false },
+    { "identity", identity_set, false },
+    { "loopback", bring_up_loopback, false },
+    { "pstore", collect_records, false },
+    { "services", make_services, true },
+    { "keys", take_keys, false },
 };
 
 int main(void)

@@ -1,0 +1,49 @@
+/* What s6's run scripts start: becomes the service that its manifest describes. Ends only when that
+ * cannot be done; the supervisor then sees a service that died, and the log says why. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/options.h"
+#include "node/kernel_log.h"
+#include "work/confine.h"
+
+static const char program[] = "broch-confine";
+
+static int become(const char *name, struct failure *f)
+{
+    static const struct service_folders folders = {
+        .image = SERVICE_FOLDER_IMAGE,
+        .machine = SERVICE_FOLDER_MACHINE,
+    };
+    _cleanup_service_manifest_ struct service_manifest manifest = { .name = NULL };
+    int r = service_manifest_load(&folders, name, &manifest, f);
+
+    if (r == 0 && manifest.tier != WORK_TIER_NODE)
+        r = failure_set(f, CODE_CONFINE, -ENOTSUP, "service '%s' is not of tier node", name);
+    return r < 0 ? r : confine_run(&manifest, f);
+}
+
+int main(int argc, char **argv)
+{
+    const struct options options = {
+        .program = program,
+        .synopsis = "SERVICE",
+        .purpose = "Becomes a service: sets up what its manifest says, and executes it.",
+        .operand_min = 1,
+        .operand_max = 1,
+    };
+    struct operands operands;
+    struct failure f = FAILURE_NONE;
+    int r = options_parse(&options, argc, argv, &operands, &f);
+
+    if (r > 0) {
+        options_help(&options, stdout);
+        return EXIT_CODE_DONE;
+    }
+    if (r == 0 && geteuid() != 0)
+        r = failure_set(&f, CODE_USAGE, -EPERM, "only root becomes a service");
+    if (r == 0)
+        r = become(operands.list[0], &f);
+    CHECK(r < 0);
+    return (int)failure_print(&f, program, stderr);
+}
