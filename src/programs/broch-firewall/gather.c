@@ -14,8 +14,7 @@ enum { LIST_SIZE_MAX = 64 * 1024 };
 
 static const char configuration[] = "firewall.allow";
 
-static int add(struct openings *openings, const struct firewall_opening *opening,
-               struct failure *f)
+static int add(struct openings *openings, const struct firewall_opening *opening, struct failure *f)
 {
     if (openings->count == FIREWALL_OPENINGS_MAX)
         return failure_set(f, CODE_FIREWALL, -ERANGE, "more than %d openings",
