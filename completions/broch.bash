@@ -3,13 +3,21 @@
 _broch()
 {
     local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} choices=
-    local verbs="status reboot poweroff build run lock keys tools errors schema help version"
+    local verbs="status config reboot poweroff build run lock keys tools errors schema help version"
 
     if ((COMP_CWORD == 1)); then
         choices="$verbs --help --version"
     else
         case $verb in
         status) choices="--json --help" ;;
+        config)
+            case ${COMP_WORDS[2]} in
+            show) choices="--origin --help" ;;
+            diff) choices="--json --help" ;;
+            validate | apply) choices="--help" ;;
+            *) choices="show diff validate apply --help" ;;
+            esac
+            ;;
         reboot | poweroff) choices="--force --help" ;;
         help) choices=$verbs ;;
         version) choices="--help" ;;

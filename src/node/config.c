@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/text.h"
+#include "base/line.h"
+#include "base/nearest.h"
 #include "node/config_layers.h"
 #include "node/config_value.h"
 
 enum {
+    KEYS_MAX = 64,
     NAME_LENGTH_MAX = 64,
     HOST_LENGTH_MAX = 253,
     KEY_LENGTH_MAX = 8192, /* RSA keys are long */
@@ -158,6 +160,37 @@ bool config_has_key(const char *key)
     const void *field;
 
     return find(key, NULL, &field) != NULL;
+}
+
+struct names {
+    char list[KEYS_MAX][NAME_LENGTH_MAX];
+    size_t count;
+};
+
+static void collect(const struct schema *schema, const char *prefix, struct names *names)
+{
+    for (size_t i = 0; i < schema->key_count; i++) {
+        const struct schema_key *row = &schema->keys[i];
+        struct line l = line_make(names->list[names->count], NAME_LENGTH_MAX);
+
+        CHECK(names->count < KEYS_MAX);
+        line_addf(&l, "%s%s%s", prefix, prefix[0] ? "." : "", row->name);
+        names->count++;
+        if (row->kind == SCHEMA_KIND_TABLE)
+            collect(row->table, l.buffer, names);
+    }
+}
+
+const char *config_nearest_key(const char *key)
+{
+    static struct names names;
+    const char *list[KEYS_MAX];
+
+    names.count = 0;
+    collect(&config_schema, "", &names);
+    for (size_t i = 0; i < names.count; i++)
+        list[i] = names.list[i];
+    return nearest_name(key, list, names.count);
 }
 
 bool config_condition(const struct config *config, const char *key)

@@ -91,6 +91,9 @@ MUST_USE int config_load_below(const char *root, config_complaint complain, void
 /* Whether the schema has such a key: "admin.ssh_keys". */
 bool config_has_key(const char *key);
 
+/* The key of the schema nearest to a misspelt one, or NULL. Valid until the next call. */
+const char *config_nearest_key(const char *key);
+
 /* Whether a key is set to something: a text or list that is not empty, a true boolean, a number
  * other than zero. False for a key that the schema does not have. */
 bool config_condition(const struct config *config, const char *key);

@@ -193,6 +193,15 @@ static void test_refused(void **state)
     }
 }
 
+static void test_nearest_keys(void **state)
+{
+    (void)state;
+    assert_string_equal(config_nearest_key("hostnme"), "hostname");
+    assert_string_equal(config_nearest_key("network.dchp"), "network.dhcp");
+    assert_string_equal(config_nearest_key("metrics.prt"), "metrics.port");
+    assert_null(config_nearest_key("xyzzy"));
+}
+
 static void test_conditions(void **state)
 {
     struct failure f = FAILURE_NONE;
@@ -236,6 +245,7 @@ int main(void)
         cmocka_unit_test_setup(test_pipe_and_loop, start),
         cmocka_unit_test_setup(test_folder_is_a_file, start),
         cmocka_unit_test_setup(test_refused, start),
+        cmocka_unit_test(test_nearest_keys),
         cmocka_unit_test_setup(test_conditions, start),
     };
     struct failure f = FAILURE_NONE;

@@ -4,44 +4,18 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/cursor.h"
 #include "base/hex.h"
+#include "base/text.h"
 #include "sys/file.h"
 
-enum { HOSTNAME_FILE_SIZE_MAX = 4096 };
+#define ETC   "/run/broch/etc"
+#define ZONES "/usr/share/zoneinfo"
 
-static const char hostname_path[] = "/etc/hostname";
-static const char machine_id_path[] = "/etc/machine-id";
-
-bool identity_hostname(const void *bytes, size_t size, char ret_name[static NAME_SIZE])
-{
-    const char *text = bytes;
-    size_t start = 0;
-
-    while (start < size) {
-        const char *newline = memchr(text + start, '\n', size - start);
-        size_t end = newline ? (size_t)(newline - text) : size;
-        size_t next = newline ? end + 1 : size;
-
-        while (start < end && (text[start] == ' ' || text[start] == '\t'))
-            start++;
-        while (end > start && (text[end - 1] == ' ' || text[end - 1] == '\t'))
-            end--;
-        if (end > start && text[start] != '#') {
-            if (!name_is_host(text + start, end - start))
-                break;
-            memcpy(ret_name, text + start, end - start);
-            ret_name[end - start] = '\0';
-            return true;
-        }
-        start = next;
-    }
-    memcpy(ret_name, IDENTITY_HOSTNAME_DEFAULT, sizeof(IDENTITY_HOSTNAME_DEFAULT));
-    return false;
-}
+static const char machine_id_path[] = ETC "/machine-id";
 
 void identity_machine_id(const uint8_t random[static MACHINE_ID_BYTES],
                          char ret_text[static MACHINE_ID_TEXT_SIZE])
@@ -56,65 +30,84 @@ void identity_machine_id(const uint8_t random[static MACHINE_ID_BYTES],
     ret_text[MACHINE_ID_TEXT_SIZE - 1] = '\0';
 }
 
-/* Makes `path` through the link that /etc holds; a file that exists is left alone (-EEXIST). */
-static int write_new(const char *path, const char *text, mode_t mode, struct failure *f)
+bool identity_is_machine_id(const void *text, size_t size)
 {
-    char target[4096];
-    ssize_t length = readlink(path, target, sizeof(target) - 1);
-    _cleanup_close_ int fd = -1;
-    size_t size = strlen(text);
+    const char *digits = text;
+    bool is_zero = true;
 
-    /* O_EXCL never follows a link, so the link is read first; ours are absolute. */
-    if (length > 0 && target[0] == '/') {
-        target[length] = '\0';
-        path = target;
+    if (size != MACHINE_ID_TEXT_SIZE - 1 || digits[size - 1] != '\n')
+        return false;
+    for (size_t i = 0; i < size - 1; i++) {
+        if (digits[i] == '\0' || !strchr("0123456789abcdef", digits[i]))
+            return false;
+        is_zero = is_zero && digits[i] == '0';
     }
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (fd < 0 && errno == EEXIST)
-        return -EEXIST;
-    if (fd < 0 || write(fd, text, size) != (ssize_t)size)
-        return failure_set(f, CODE_INIT_IDENTITY, -errno, "cannot write '%s'", path);
+    return !is_zero;
+}
+
+int identity_set_hostname(const struct config *config, struct failure *f)
+{
+    const char *name = config->hostname ? config->hostname : IDENTITY_HOSTNAME_DEFAULT;
+    _cleanup_free_ char *line = text_make("%s\n", name);
+
+    if (!line)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    if (sethostname(name, strlen(name)) < 0)
+        return failure_set(f, CODE_INIT_IDENTITY, -errno, "cannot set the host name '%s'", name);
+    return file_write(ETC "/hostname", line, strlen(line), 0644, f);
+}
+
+/* Replaces the link in one step: somebody may read the time meanwhile. */
+static int link_zone(const char *zone, struct failure *f)
+{
+    static const char fresh[] = ETC "/localtime.new", path[] = ETC "/localtime";
+    _cleanup_free_ char *target = text_make("%s/%s", ZONES, zone);
+
+    if (!target)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    (void)unlink(fresh); /* left behind by a lost power */
+    if (symlink(target, fresh) < 0 || rename(fresh, path) < 0)
+        return failure_set(f, CODE_INIT_IDENTITY, -errno, "cannot make the link '%s'", path);
     return 0;
 }
 
-static int set_hostname(struct failure *f)
+static bool has_zone(const char *zone)
 {
-    _cleanup_free_ uint8_t *bytes = NULL;
-    struct failure ignored = FAILURE_NONE; /* a missing file is the usual case */
-    char name[NAME_SIZE], text[NAME_SIZE + 1];
-    size_t size = 0;
-    int r = file_read(hostname_path, HOSTNAME_FILE_SIZE_MAX, &bytes, &size, &ignored);
-    bool given = identity_hostname(bytes, r < 0 ? 0 : size, name);
+    _cleanup_free_ char *path = text_make("%s/%s", ZONES, zone);
+    struct stat status;
 
-    if (sethostname(name, strlen(name)) < 0)
-        return failure_set(f, CODE_INIT_IDENTITY, -errno, "cannot set the host name '%s'", name);
-    if (given)
-        return 0;
-    (void)snprintf(text, sizeof(text), "%s\n", name); /* always fits */
-    r = write_new(hostname_path, text, 0644, f);
-    return r == -EEXIST ? 0 : r;
+    return path && stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-static int set_machine_id(struct failure *f)
+int identity_set_timezone(const struct config *config, struct failure *f)
 {
-    uint8_t random[MACHINE_ID_BYTES];
-    char text[MACHINE_ID_TEXT_SIZE];
     int r;
 
-    if (access(machine_id_path, F_OK) == 0)
+    if (has_zone(config->timezone))
+        return link_zone(config->timezone, f);
+    r = link_zone("UTC", f);
+    return r < 0 ? r
+                 : failure_set(f, CODE_INIT_IDENTITY, -ENOENT,
+                               "there is no time zone '%s', UTC is used", config->timezone);
+}
+
+int identity_set_machine_id(struct failure *f)
+{
+    uint8_t random[MACHINE_ID_BYTES];
+    _cleanup_free_ uint8_t *kept = NULL;
+    struct failure ignored = FAILURE_NONE; /* none kept is the usual case of a first boot */
+    char text[MACHINE_ID_TEXT_SIZE];
+    size_t size;
+    int r;
+
+    if (file_exists(machine_id_path))
         return 0;
+    if (file_read(IDENTITY_KEPT_PATH, sizeof(text), &kept, &size, &ignored) == 0 &&
+        identity_is_machine_id(kept, size))
+        return file_write(machine_id_path, kept, size, 0444, f);
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
         return failure_set(f, CODE_INIT_IDENTITY, -errno, "no random bytes for the machine id");
     identity_machine_id(random, text);
-    r = write_new(machine_id_path, text, 0444, f);
-    return r == -EEXIST ? 0 : r;
-}
-
-int identity_set(struct failure *f)
-{
-    struct failure second = FAILURE_NONE;
-    int r = set_hostname(f);
-    int s = set_machine_id(r < 0 ? &second : f);
-
-    return r < 0 ? r : s;
+    r = file_write(machine_id_path, text, sizeof(text) - 1, 0444, f);
+    return r < 0 ? r : file_write(IDENTITY_KEPT_PATH, text, sizeof(text) - 1, 0444, f);
 }

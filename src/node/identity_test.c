@@ -5,43 +5,10 @@
 
 #include <string.h>
 
+#include "base/check.h"
 #include "node/identity.h"
 
-static void test_hostnames(void **state)
-{
-    static const struct {
-        const char *text;
-        const char *name;
-        bool given;
-    } cases[] = {
-        { "", "broch", false },
-        { "\n\n", "broch", false },
-        { "# only a comment\n", "broch", false },
-        { "tower\n", "tower", true },
-        { "tower", "tower", true },
-        { "# name\n\n  tower \t\nother\n", "tower", true },
-        { "to wer\n", "broch", false },
-        { "-tower\n", "broch", false },
-        { "tower.example\n", "broch", false },
-        { "tower\r\n", "broch", false },
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        char name[NAME_SIZE];
-
-        assert_int_equal(identity_hostname(cases[i].text, strlen(cases[i].text), name),
-                         cases[i].given);
-        assert_string_equal(name, cases[i].name);
-    }
-}
-
-static void test_no_file(void **state)
-{
-    char name[NAME_SIZE];
-
-    assert_false(identity_hostname(NULL, 0, name));
-    assert_string_equal(name, "broch");
-}
+/* Host name and time zone belong to a kernel and to paths of a machine: tests/vm/config_test.c. */
 
 static void test_machine_id(void **state)
 {
@@ -51,17 +18,37 @@ static void test_machine_id(void **state)
     memset(random, 0xff, sizeof(random));
     identity_machine_id(random, text);
     assert_string_equal(text, "ffffffffffff4fffbfffffffffffffff\n");
+    assert_true(identity_is_machine_id(text, strlen(text)));
     memset(random, 0, sizeof(random));
     identity_machine_id(random, text);
     assert_string_equal(text, "00000000000040008000000000000000\n");
+    assert_true(identity_is_machine_id(text, strlen(text)));
+}
+
+static void test_what_is_no_machine_id(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "\n",
+        "00000000000000000000000000000000\n",
+        "ffffffffffff4fffbfffffffffffffff",
+        "ffffffffffff4fffbfffffffffffffff\n\n",
+        "FFFFFFFFFFFF4FFFBFFFFFFFFFFFFFFF\n",
+        "ffffffffffff4fffbffffffffffffff \n",
+        "uninitialized\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        assert_false(identity_is_machine_id(texts[i], strlen(texts[i])));
+    assert_false(identity_is_machine_id("ffffffff\0fff4fffbfffffffffffffff\n", 33));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hostnames),
-        cmocka_unit_test(test_no_file),
         cmocka_unit_test(test_machine_id),
+        cmocka_unit_test(test_what_is_no_machine_id),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

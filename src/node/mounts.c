@@ -53,6 +53,18 @@ int mounts_make(const struct mounts_entry *entry, struct failure *f)
     return 0;
 }
 
+/* A bind mount takes its flags in a second step only. */
+int mounts_bind(const char *from, const char *to, unsigned long flags, struct failure *f)
+{
+    if (is_mount_point(to))
+        return 0;
+    if (mount(from, to, NULL, MS_BIND, NULL) < 0)
+        return failure_set(f, CODE_INIT_MOUNT, -errno, "cannot mount '%s' on '%s'", from, to);
+    if (mount(NULL, to, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0)
+        return failure_set(f, CODE_INIT_MOUNT, -errno, "cannot restrict the mount '%s'", to);
+    return 0;
+}
+
 bool mounts_error_is_absence(int error)
 {
     return error == -ENODEV || error == -ENOENT || error == -EOPNOTSUPP;

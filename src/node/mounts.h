@@ -33,6 +33,9 @@ extern const size_t mounts_table_count;
  * the failure. */
 MUST_USE int mounts_make(const struct mounts_entry *entry, struct failure *f);
 
+/* Makes `to` show what is at `from`, with these MS_* flags; leaves a mount point alone. */
+MUST_USE int mounts_bind(const char *from, const char *to, unsigned long flags, struct failure *f);
+
 /* True for an error that MOUNTS_IF_THERE forgives: no such filesystem or no such place. */
 bool mounts_error_is_absence(int error);
 

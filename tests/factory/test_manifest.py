@@ -90,6 +90,9 @@ class Published(unittest.TestCase):
     def test_profile_schema(self):
         self.compare("profile.schema.json", "schema", "profile")
 
+    def test_config_schema(self):
+        self.compare("config.schema.json", "schema", "config")
+
     def test_generation_schema(self):
         self.compare("generation.schema.json", "schema", "generation")
 

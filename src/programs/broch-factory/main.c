@@ -21,6 +21,7 @@
 #include "image/manifest.h"
 #include "image/progress.h"
 #include "image/supply.h"
+#include "node/config.h"
 #include "sys/file.h"
 
 #define NO_FD UINT64_MAX /* --progress-fd was not given */
@@ -282,7 +283,7 @@ static int verb_errors(int argc, char **argv, struct failure *f)
 static int verb_schema(int argc, char **argv, struct failure *f)
 {
     const struct options options = { "broch schema",
-                                     "profile | generation",
+                                     "profile | generation | config",
                                      "Prints the JSON Schema of a file format.",
                                      "broch schema profile",
                                      NULL,
@@ -297,6 +298,8 @@ static int verb_schema(int argc, char **argv, struct failure *f)
         return r < 0 ? r : EXIT_CODE_DONE;
     if (strcmp(operands.list[0], "profile") == 0) {
         schema_print_json(&profile_schema, NULL, stdout);
+    } else if (strcmp(operands.list[0], "config") == 0) {
+        schema_print_json(&config_schema, NULL, stdout);
     } else if (strcmp(operands.list[0], "generation") == 0) {
         manifest_print_schema(&text);
         (void)fputs(text_string(&text), stdout);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,8 +18,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "node/boots.h"
 #include "node/cgroup.h"
 #include "node/clock_floor.h"
+#include "node/config_applied.h"
+#include "node/facts.h"
 #include "node/identity.h"
 #include "node/kernel_log.h"
 #include "node/mounts.h"
@@ -137,6 +141,43 @@ static int make_skeleton(struct failure *f)
     return skeleton_make(SKELETON_PATH, warn, f);
 }
 
+/* /etc of the image cannot be written; what is of this machine shows through in one folder. */
+static int bind_etc(struct failure *f)
+{
+    return mounts_bind("/var/lib/broch/etc", "/etc/broch", MS_NOSUID | MS_NODEV | MS_NOEXEC, f);
+}
+
+static void warn_of_layer(const struct failure *f, void *context)
+{
+    (void)context;
+    warn(f);
+}
+
+/* Whatever is wrong with the configuration, the machine comes up with the rest of it. */
+static int configure(struct failure *f)
+{
+    struct config config;
+    int r = config_load(warn_of_layer, NULL, &config, f);
+
+    if (r < 0)
+        return r;
+    if (identity_set_hostname(&config, f) < 0)
+        warn(f);
+    if (identity_set_timezone(&config, f) < 0)
+        warn(f);
+    r = config_applied_write(CONFIG_APPLIED_PATH, &config, f);
+    config_done(&config);
+    return r;
+}
+
+static int note_boot(struct failure *f)
+{
+    struct facts facts;
+    int r = facts_read(FACTS_PATH, &facts, f);
+
+    return r < 0 ? r : boots_note(facts.generation, f);
+}
+
 static int bring_up_loopback(struct failure *f)
 {
     _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -173,7 +214,10 @@ static const struct step {
     { "sysctl", set_kernel, false },
     { "cgroups", make_cgroups, true },
     { "skeleton", make_skeleton, false },
-    { "identity", identity_set, false },
+    { "etc", bind_etc, false },
+    { "configuration", configure, false },
+    { "machine-id", identity_set_machine_id, false },
+    { "boots", note_boot, false },
     { "loopback", bring_up_loopback, false },
     { "pstore", collect_records, false },
     { "services", make_services, true },

@@ -11,6 +11,8 @@ enum { VERBS_MAX = 64, VERB_PROGRAM_SIZE = 64, HELP_COLUMN = 36 };
 
 const struct verb verb_table[] = {
     { "status", NULL, VERB_MACHINE, "[--json]", "what runs here, and how it was started" },
+    { "config", "broch-config", VERB_MACHINE, "ACTION [options]",
+      "show, check or apply the configuration" },
     { "reboot", "broch-halt", VERB_MACHINE, "[--force]", "restart the machine in order" },
     { "poweroff", "broch-halt", VERB_MACHINE, "[--force]", "switch the machine off in order" },
     { "build", "broch-factory", VERB_DEVELOPER, "PROFILE [options]",
