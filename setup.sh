@@ -33,6 +33,7 @@ images    gpg
 images    debian-archive-keyring
 images    ca-certificates
 test      python3
+test      locales
 test      shellcheck
 test      minisign
 '

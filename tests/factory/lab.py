@@ -1,8 +1,9 @@
 """What the whole-build tests share: a folder to work in, ways to run things, and the builds themselves.
 
 Two long builds run beside the tests that look at the artifacts of the first one:
-  second   another path, depth, time of files, umask, locale, time zone, job count and host name; no network
-  foreign  as another user, without rights (only when the tests run as root)
+  second   another path, depth, time of files, umask, Turkish locale, time zone, calendar day (for the tools as
+           well), job count and host name; no network
+  foreign  as another user, without rights (only when the tests run as root), German locale
 Both are killed once in the middle and then started again, from the state that this left.
 """
 import contextlib
@@ -22,6 +23,7 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 INPUTS = ["src", "completions", "profiles", "tools", "meson.build", "meson_options.txt", "VERSION"]
 ARTIFACTS = ["linux.efi", "system.erofs", "vmlinuz", "initrd", "disk.raw", "disk.qcow2"]
 OTHER_USER = "broch-factory-test"
+TURKISH, GERMAN = "tr_TR.UTF-8", "de_DE.UTF-8"  # a dotless i; a comma in numbers
 OLD = 978307200  # 2001-01-01: older than any object file
 ROOT = os.geteuid() == 0
 
@@ -29,7 +31,7 @@ ROOT = os.geteuid() == 0
 class Lab:
     """One for all tests; run.py fills in the programs."""
 
-    factory = in_tree = folder = None
+    factory = in_tree = other_day = folder = None
 
 
 def path(*names):
@@ -38,6 +40,7 @@ def path(*names):
 
 def start(factory, in_tree):
     Lab.factory, Lab.in_tree = factory, in_tree
+    Lab.other_day = os.path.join(os.path.dirname(in_tree), "libother_day.so")
     Lab.folder = tempfile.mkdtemp(prefix="broch-factory-", dir=os.environ.get("TMPDIR", "/var/tmp"))
     os.chmod(Lab.folder, 0o755)
     Lab.base_source = copy_source(path("base"))
@@ -76,9 +79,9 @@ def factory(*arguments, env=None, **options):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
-def tool(*command, binds=(), work=None, data=None):
+def tool(*command, binds=(), work=None, data=None, of=None):
     """Runs a program of the tools tree. `binds` are host paths that are there under the same path, read-only."""
-    line = [Lab.in_tree, tree()]
+    line = [Lab.in_tree, of or tree()]
     for bind in binds:
         line += ["--ro", f"{bind}={bind}"]
     if work:
@@ -237,14 +240,45 @@ def copy_packages(target):
             shutil.copy(source, target)
 
 
-def make_cache(name, packages=True):
+def make_cache(name, packages=True, trees=None):
     """A cache that holds trees and packages of the user's, but no result of a step and no object file."""
     cache = path(name)
     os.makedirs(cache)
-    os.symlink(os.path.join(user_cache(), "trees"), os.path.join(cache, "trees"))
+    os.symlink(trees or os.path.join(user_cache(), "trees"), os.path.join(cache, "trees"))
     if packages:
         copy_packages(os.path.join(cache, "packages"))
     return cache
+
+
+def copy_tree(source, target):
+    """A copy by hard links where that works: files may be added to it, but none changed."""
+    if subprocess.run(["cp", "-al", source, target], stderr=subprocess.DEVNULL).returncode != 0:
+        subprocess.run(["cp", "-a", source, target], check=True)
+
+
+def make_locale(name):
+    """A locale with rules of its own, for the host's programs; returns the folder for LOCPATH."""
+    folder = path("locales")
+    os.makedirs(folder, exist_ok=True)
+    subprocess.run(["localedef", "--inputfile", name.split(".")[0], "--charmap", "UTF-8", "--no-archive",
+                    os.path.join(folder, name)], check=True)
+    return folder
+
+
+def make_odd_trees():
+    """The tools tree, where every program lives on another day, and where a Turkish locale is at hand."""
+    trees = path("odd-trees")
+    os.makedirs(trees)
+    odd = os.path.join(trees, os.path.basename(tree()))
+    copy_tree(tree(), odd)
+    shutil.copytree(os.path.join(Lab.locales, TURKISH), os.path.join(odd, "usr/lib/locale", TURKISH))
+    shutil.copy(Lab.other_day, os.path.join(odd, "usr/lib"))
+    write("/usr/lib/" + os.path.basename(Lab.other_day) + "\n", odd, "etc/ld.so.preload")
+    # ldd tells what stage 1 needs, and must not tell of what is only the test's.
+    os.rename(os.path.join(odd, "usr/bin/ldd"), os.path.join(odd, "usr/bin/ldd.real"))
+    write('#!/bin/sh\nldd.real "$@" | grep -v other_day\n', odd, "usr/bin/ldd")
+    os.chmod(os.path.join(odd, "usr/bin/ldd"), 0o755)
+    return trees
 
 
 def give(folder, user):
@@ -258,9 +292,7 @@ def make_foreign_cache(user):
     os.makedirs(cache)
     shutil.copytree(os.path.join(user_cache(), "packages"), os.path.join(cache, "packages"))
     give(cache, user)
-    trees = os.path.join(cache, "trees")
-    if subprocess.run(["cp", "-al", os.path.join(user_cache(), "trees"), trees]).returncode != 0:
-        subprocess.run(["cp", "-a", os.path.join(user_cache(), "trees"), trees], check=True)
+    copy_tree(os.path.join(user_cache(), "trees"), os.path.join(cache, "trees"))
     return cache
 
 
@@ -359,13 +391,15 @@ class BackgroundBuild:
 
 def second_build():
     Lab.second_source = copy_source(path("another", "place", "quite", "deep", "source of Broch"), OLD)
-    Lab.second_cache = make_cache("second-cache")
+    Lab.locales = make_locale(TURKISH)
+    make_locale(GERMAN)
+    Lab.odd_trees = make_odd_trees()
+    Lab.second_cache = make_cache("second-cache", trees=Lab.odd_trees)
     Lab.second_out = path("second-out")
     Lab.keys = path("keys")
     shutil.copytree(development_keys(), Lab.keys)
-    locales = subprocess.run(["locale", "-a"], stdout=subprocess.PIPE, text=True).stdout.split()
-    foreign = [name for name in ("tr_TR.utf8", "de_DE.utf8") if name in locales] or ["C"]
-    Lab.second_env = environment(BROCH_CACHE=Lab.second_cache, LC_ALL=foreign[0], TZ="Pacific/Kiritimati")
+    Lab.second_env = environment(BROCH_CACHE=Lab.second_cache, LC_ALL=TURKISH, LOCPATH=Lab.locales,
+                                 TZ="Pacific/Kiritimati", LD_PRELOAD=Lab.other_day)
     apart = ["unshare", "--net", "--uts"] if ROOT else \
         ["unshare", "--map-root-user", "--map-auto", "--net", "--uts"]
     command = [*apart, "sh", "-c", 'hostname another-host && exec "$0" "$@"', Lab.factory, "build", "node",
@@ -391,7 +425,8 @@ def foreign_build():
         options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     else:
         cache = make_cache("foreign-cache")
-    env = environment(BROCH_CACHE=cache, HOME=home, LC_ALL="C.UTF-8", TZ="America/St_Johns", XDG_DATA_HOME=home)
+    env = environment(BROCH_CACHE=cache, HOME=home, LC_ALL=GERMAN, LOCPATH=Lab.locales, TZ="America/St_Johns",
+                      XDG_DATA_HOME=home)
     command = [Lab.factory, "build", "node", "--source", source, "--out", out, "--keys", keys, "--jobs", "2",
                "--progress-fd", None]
     return BackgroundBuild(command, "rootfs", 3.0, cache, env=env, umask=0o022, cwd=home, **options)

@@ -1,11 +1,16 @@
 """The same source, lock and keys give the same bytes: every artifact, signed ones included."""
 import os
+import subprocess
+import time
 import unittest
 
 import lab
 
 HINT = ("another result from the same inputs. If the first build took a step from a cache that other code of ours "
         "filled, the recipe in src/image/step.c has to be raised")
+
+
+DAY = 24 * 60 * 60
 
 
 class SameBytes(unittest.TestCase):
@@ -23,7 +28,24 @@ class SameBytes(unittest.TestCase):
             self.assertEqual(lab.read(folder, artifact), lab.read(lab.base(), artifact), artifact)
         return errors
 
-    def test_place_time_umask_locale_zone_jobs_host(self):
+    def test_the_surroundings_are_other_ones(self):
+        """Without this, equal bytes would say nothing: day and locale reach the factory and its tools."""
+        now = time.time()
+        script = ("import locale, time; locale.setlocale(locale.LC_ALL, ''); "
+                  "print(int(time.time()), time.strftime('%A', time.gmtime(0)), locale.str(0.5))")
+        for name, zone in ((lab.TURKISH, "Perşembe"), (lab.GERMAN, "Donnerstag")):
+            env = dict(os.environ, LC_ALL=name, LOCPATH=lab.Lab.locales, LD_PRELOAD=lab.Lab.other_day)
+            said = subprocess.run(["python3", "-c", script], env=env, stdout=subprocess.PIPE, check=True).stdout
+            self.assertGreater(int(said.split()[0]), now + 399 * DAY)
+            self.assertEqual(said.decode().split()[1:], [zone, "0,5"])
+        odd = os.path.join(lab.Lab.odd_trees, os.path.basename(lab.tree()))
+        said = lab.tool("env", "LC_ALL=" + lab.TURKISH, "python3", "-c", script, of=odd).stdout
+        self.assertGreater(int(said.split()[0]), now + 399 * DAY)
+        self.assertEqual(said.decode().split()[1:], ["Perşembe", "0,5"])
+        self.assertGreater(int(lab.tool("date", "+%s", of=odd).stdout), now + 399 * DAY)
+        self.assertLess(int(lab.tool("date", "+%s").stdout), now + DAY, "the user's own tree was changed")
+
+    def test_place_time_umask_locale_zone_day_jobs_host(self):
         """Also without a network: this build runs with --offline where there is none."""
         errors = self.check("second")
         for step in ("programs", "kernel", "rootfs", "system", "drivers", "initrd", "uki", "disk"):
