@@ -1,0 +1,94 @@
+#include "node/network.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "sys/file.h"
+#include "sys/lockfile.h"
+
+static int out_of_memory(struct failure *f)
+{
+    return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+}
+
+static json_object *read_facts(const char *folder)
+{
+    _cleanup_free_ char *path = text_make("%s/" NETWORK_FACTS_NAME, folder);
+    _cleanup_free_ uint8_t *bytes = NULL;
+    struct failure ignored = FAILURE_NONE;
+    json_object *facts = NULL;
+    size_t size;
+
+    if (path && file_read(path, LEASE_FACTS_SIZE_MAX, &bytes, &size, &ignored) == 0)
+        facts = lease_facts_parse((const char *)bytes);
+    return facts ? facts : lease_facts_new();
+}
+
+static int put(const char *folder, const char *name, const char *text, struct failure *f)
+{
+    _cleanup_free_ char *path = text_make("%s/%s", folder, name);
+
+    return path ? file_write(path, text, strlen(text), 0644, f) : out_of_memory(f);
+}
+
+/* The facts last: who waits for them to change finds the other files changed. */
+static int write_all(const char *folder, const struct config_network *config, json_object *facts,
+                     struct failure *f)
+{
+    _cleanup_text_ struct text resolver = TEXT_INIT, sources = TEXT_INIT;
+    const char *json;
+    int r;
+
+    lease_word_resolver(facts, &config->dns, &config->search, &resolver);
+    lease_word_time_sources(facts, &sources);
+    json = json_object_to_json_string_ext(facts,
+                                          JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    if (text_status(&resolver) < 0 || text_status(&sources) < 0 || !json)
+        return out_of_memory(f);
+    r = put(folder, "resolv.conf", text_string(&resolver), f);
+    if (r == 0)
+        r = put(folder, NETWORK_SOURCES_NAME, text_string(&sources), f);
+    return r < 0 ? r : put(folder, NETWORK_FACTS_NAME, json, f);
+}
+
+static void forget_absent(json_object *facts)
+{
+    json_object *interfaces = NULL;
+
+    if (!json_object_object_get_ex(facts, "interfaces", &interfaces))
+        return;
+    json_object_object_foreach(interfaces, name, interface)
+    {
+        (void)interface;
+        if (if_nametoindex(name) == 0)
+            json_object_object_del(interfaces, name);
+    }
+}
+
+int network_update(const char *folder, const struct config_network *config, lease_get get,
+                   void *context, struct failure *f)
+{
+    _cleanup_free_ char *lock = text_make("%s/.lock", folder);
+    _cleanup_close_ int lock_fd = -1;
+    json_object *facts;
+    int r = lock ? lockfile_take(lock, true, &lock_fd, f) : out_of_memory(f);
+
+    if (r < 0)
+        return r;
+    facts = read_facts(folder);
+    if (!facts)
+        return out_of_memory(f);
+    if (get) {
+        r = lease_apply(facts, get, context);
+        if (r < 0)
+            r = failure_set(f, CODE_NETWORK, r, "a report of dhcpcd is malformed, or one too many");
+    } else {
+        forget_absent(facts);
+    }
+    if (r == 0)
+        r = write_all(folder, config, facts, f);
+    json_object_put(facts);
+    return r;
+}
