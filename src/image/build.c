@@ -41,6 +41,7 @@ static void build_done(struct build *build)
     supply_done(&build->supply);
     tree_done(&build->tree);
     keys_done(&build->keys);
+    services_done(&build->services);
     profile_done(&build->profile);
     free(build->version);
     free(build->generation);
@@ -116,6 +117,8 @@ static int prepare(struct build *build, struct failure *f)
                                         .renew = !request->production };
     int r = profile_read(request->source, request->profile, &build->profile, f);
 
+    if (r == 0)
+        r = services_read(&build->profile, &build->services, f);
     if (r == 0 && request->kernel && strcmp(request->kernel, build->profile.kernel) != 0)
         r = failure_set(f, CODE_USAGE, -EINVAL, "--kernel: only '%s' exists so far",
                         build->profile.kernel);

@@ -9,6 +9,7 @@
 #include "image/keys.h"
 #include "image/profile.h"
 #include "image/progress.h"
+#include "image/services.h"
 #include "image/step.h"
 #include "image/supply.h"
 #include "image/tree.h"
@@ -29,6 +30,7 @@ struct build {
     const struct build_request *request;
     struct progress *progress;
     struct profile profile;
+    struct services services;
     struct keys keys;
     struct tree tree;
     struct supply supply;

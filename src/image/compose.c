@@ -18,6 +18,7 @@
 enum {
     ENTRIES_MAX = 100000,
     BLOCK_SIZE = 1 << 20,
+    WATCHED_MAX = 1024,
 };
 
 struct layer_entry {
@@ -31,8 +32,15 @@ struct layer_entry {
     bool dropped;
 };
 
+struct watched {
+    const char *path;
+    bool *found;
+};
+
 struct compose {
     uint64_t date;
+    struct watched watched[WATCHED_MAX];
+    size_t watched_count;
     struct layer_entry *entries;
     size_t count;
     compose_rewrite rewrite;
@@ -77,6 +85,24 @@ void compose_set_rewrite(struct compose *compose, compose_rewrite rewrite, void 
 {
     compose->rewrite = rewrite;
     compose->rewrite_context = context;
+}
+
+int compose_watch(struct compose *compose, const char *path, bool *ret_found, struct failure *f)
+{
+    if (compose->watched_count == WATCHED_MAX)
+        return failure_set(f, CODE_INTERNAL, -ERANGE, "more than %d programs are looked for",
+                           WATCHED_MAX);
+    compose->watched[compose->watched_count++] = (struct watched){ path, ret_found };
+    return 0;
+}
+
+/* Something is written at this path. */
+static void tell_watchers(const struct compose *compose, const char *path, bool is_program)
+{
+    for (size_t i = 0; is_program && i < compose->watched_count; i++) {
+        if (strcmp(compose->watched[i].path, path) == 0)
+            *compose->watched[i].found = true;
+    }
 }
 
 /* Takes over the entry's strings, also on failure. */
@@ -306,7 +332,13 @@ static int rewrite(struct compose *compose, struct archive *out, struct archive_
 
 static bool is_rewritten(const struct compose *compose, const char *path)
 {
-    return compose->rewrite && strcmp(path, "etc/shadow") == 0;
+    static const char *const paths[] = { "etc/group", "etc/gshadow", "etc/passwd", "etc/shadow" };
+
+    for (size_t i = 0; compose->rewrite && i < ARRAY_SIZE(paths); i++) {
+        if (strcmp(path, paths[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
 static int rewrite_root_file(struct compose *compose, struct archive *in, struct archive *out,
@@ -413,6 +445,10 @@ static int copy_root_entry(struct compose *compose, struct archive *in, struct a
     set_times(entry, compose->date);
     if (is_rewritten(compose, path))
         return rewrite_root_file(compose, in, out, entry, path, f);
+    tell_watchers(
+        compose, path,
+        archive_entry_filetype(entry) == AE_IFLNK ||
+            (archive_entry_filetype(entry) == AE_IFREG && (archive_entry_perm(entry) & 0111)));
     if (archive_write_header(out, entry) != ARCHIVE_OK)
         return archive_failure(f, out, path);
     return archive_entry_size(entry) > 0 ? copy_data(compose, in, out, path, f) : 0;
@@ -473,6 +509,8 @@ static int write_layer_entry(struct compose *compose, struct archive *out,
     archive_entry_set_pathname(entry, path);
     archive_entry_set_filetype(entry, layer->type);
     set_times(entry, compose->date);
+    tell_watchers(compose, layer->path,
+                  layer->type == S_IFLNK || (layer->type == S_IFREG && layer->executable));
     if (layer->type == S_IFREG) {
         archive_entry_set_perm(entry, layer->executable ? 0755 : 0644);
         return write_layer_file(compose, out, layer, entry, f);

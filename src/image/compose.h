@@ -8,6 +8,7 @@
  * the build's date, so that the result depends on contents alone. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,9 +39,14 @@ struct compose_file {
 typedef int (*compose_rewrite)(const struct compose_file *file, void *context, struct text *ret,
                                struct failure *f);
 
-/* Asks for /etc/shadow, whether a package or a layer has it, and for layer files whose name ends in
- * ".in" (which lose that ending). */
+/* Asks for the user database (passwd, group, shadow and gshadow of /etc), whether a package or a
+ * layer has it, and for layer files whose name ends in ".in" (which lose that ending). */
 void compose_set_rewrite(struct compose *compose, compose_rewrite rewrite, void *context);
+
+/* Sets *ret_found in compose_write() when there is a program at `path` (without leading slash): an
+ * executable file, or a link. Both are borrowed until then. */
+MUST_USE int compose_watch(struct compose *compose, const char *path, bool *ret_found,
+                           struct failure *f);
 
 /* Reads `root_tar`, writes `tar`. */
 MUST_USE int compose_write(struct compose *compose, const char *root_tar, const char *tar,

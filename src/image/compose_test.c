@@ -380,6 +380,34 @@ static void test_order(void **state)
     }
 }
 
+static void test_watch(void **state)
+{
+    static const struct entry old_root[] = {
+        { "./usr/bin/old", 'f', 0755, 0, "x" },
+        { "./usr/bin/hidden", 'f', 0755, 0, "x" },
+        { "./usr/bin/data", 'f', 0644, 0, "x" },
+        { "./usr/bin/link", 'l', 0777, 0, "old" },
+    };
+    static const char *const paths[] = { "usr/bin/old",  "usr/bin/link",   "usr/bin/new",
+                                         "usr/bin/data", "usr/bin/hidden", "usr/bin/none" };
+    bool found[ARRAY_SIZE(paths)] = { false };
+    struct compose *compose = compose_make(DATE);
+    struct failure f = FAILURE_NONE;
+
+    (void)state;
+    write_root("root.tar", old_root, ARRAY_SIZE(old_root));
+    test_folder_write("watched/usr/bin/new", "x");
+    test_folder_write("watched/usr/bin/hidden", "no program any more");
+    assert_int_equal(chmod("watched/usr/bin/new", 0755), 0);
+    assert_int_equal(compose_add_folder(compose, "watched", "", &f), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+        assert_int_equal(compose_watch(compose, paths[i], &found[i], &f), 0);
+    assert_int_equal(compose_write(compose, "root.tar", "out.tar", &f), 0);
+    compose_free(compose);
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+        assert_int_equal(found[i], i < 3);
+}
+
 static void test_failures(void **state)
 {
     static const char *const bad[] = { "", "no tar at all, but long enough to be looked at twice" };
@@ -455,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_rewrite_fails),
         cmocka_unit_test(test_rewrite_large),
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_watch),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_truncated_root),
         cmocka_unit_test(test_foreign_name),

@@ -9,17 +9,9 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "sys/file.h"
+#include "work/manifest.h"
 
 enum { NAME_LENGTH_MAX = 32, PROFILES_MAX = 64, WORD_LENGTH_MAX = 128 };
-
-/* Names of services, as folders under the image's s6 sources. */
-static const char *validate_service(const char *text)
-{
-    if (text[0] == '\0' || text[0] == '-' ||
-        text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")])
-        return "must be letters, digits, '-' and '_'";
-    return NULL;
-}
 
 static const char *validate_name(const char *text)
 {
@@ -66,9 +58,9 @@ static const struct schema disk_schema =
     SCHEMA("disk", "Layout of disk.raw.", struct profile_disk, disk_keys);
 
 static const struct schema_key service_keys[] = {
-    { SCHEMA_LIST("enable", struct profile_services, enable, 64, NAME_LENGTH_MAX),
-      .validate = validate_service, .pattern = "^[A-Za-z0-9_][A-Za-z0-9_-]*$",
-      .help = "Services that are started, of those in the image." },
+    { SCHEMA_LIST("enable", struct profile_services, enable, SERVICES_MAX, SERVICE_NAME_MAX),
+      .validate = service_name_judge, .pattern = SERVICE_NAME_PATTERN,
+      .help = "Services that run, of those with a manifest in the overlay." },
 };
 static const struct schema service_schema =
     SCHEMA("services", "What runs.", struct profile_services, service_keys);

@@ -42,9 +42,9 @@ static struct digest seed_for(const struct digest *content, const char *purpose)
     return digest_two(content->bytes, sizeof(content->bytes), purpose, strlen(purpose));
 }
 
-/* The services that run, in the order in which the profile enables them (src/node/order.h is the
- * machine's side). One that is not in the overlay is refused here, not at boot. */
-static int add_services(const struct build *build, struct compose *compose, struct failure *f)
+/* Service directories written by hand, which run without the orchestrator (src/node/order.h is the
+ * machine's side). */
+static int add_order(const struct build *build, struct compose *compose, struct failure *f)
 {
     const struct schema_list *enable = &build->profile.services.enable;
     _cleanup_text_ struct text order = TEXT_INIT;
@@ -53,11 +53,8 @@ static int add_services(const struct build *build, struct compose *compose, stru
         _cleanup_free_ char *script = text_make("%s/overlay/usr/lib/broch/s6/%s/run",
                                                 build->profile.folder, enable->items[i]);
 
-        if (!script || !file_exists(script))
-            return failure_set(f, CODE_SCHEMA, -EINVAL,
-                               "profile '%s' enables the service '%s', but there is no '%s'",
-                               build->profile.name, enable->items[i], script ? script : "");
-        text_addf(&order, "%s\n", enable->items[i]);
+        if (script && file_exists(script))
+            text_addf(&order, "%s\n", enable->items[i]);
     }
     if (text_status(&order) < 0)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
@@ -65,7 +62,22 @@ static int add_services(const struct build *build, struct compose *compose, stru
                             f);
 }
 
-static int add_layers(const struct build *build, struct compose *compose, struct failure *f)
+static int add_services(struct build *build, struct compose *compose, struct failure *f)
+{
+    _cleanup_text_ struct text list = TEXT_INIT;
+    int r;
+
+    services_format_list(&build->services, &list);
+    if (text_status(&list) < 0)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    r = compose_add_file(compose, "usr/lib/broch/services.list", text_string(&list), list.length,
+                         f);
+    if (r == 0)
+        r = services_watch(&build->services, compose, f);
+    return r < 0 ? r : add_order(build, compose, f);
+}
+
+static int add_layers(struct build *build, struct compose *compose, struct failure *f)
 {
     _cleanup_free_ char *modules = step_path(&build->kernel, "tree");
     _cleanup_free_ char *programs = step_path(&build->programs, "tree");
@@ -87,14 +99,29 @@ static int add_layers(const struct build *build, struct compose *compose, struct
     return r;
 }
 
+static bool is_user_database(const char *path)
+{
+    return strcmp(path, "etc/passwd") == 0 || strcmp(path, "etc/group") == 0 ||
+           strcmp(path, "etc/shadow") == 0 || strcmp(path, "etc/gshadow") == 0;
+}
+
 static int rewrite(const struct compose_file *file, void *context, struct text *ret,
                    struct failure *f)
 {
-    const struct build *build = context;
+    struct build *build = context;
+    _cleanup_text_ struct text shadow = TEXT_INIT;
+    struct compose_file changed = *file;
 
-    if (strcmp(file->path, "etc/shadow") == 0)
-        development_shadow(file->bytes, file->size, build->keys.development, ret);
-    else if (template_fill(file->bytes, file->size, build->os_release, ret) == -EINVAL)
+    if (strcmp(file->path, "etc/shadow") == 0) {
+        development_shadow(file->bytes, file->size, build->keys.development, &shadow);
+        changed.bytes = (const uint8_t *)text_string(&shadow);
+        changed.size = shadow.length;
+    }
+    if (text_status(&shadow) < 0)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    if (is_user_database(file->path))
+        return services_add_users(&build->services, &changed, ret, f);
+    if (template_fill(file->bytes, file->size, build->os_release, ret) == -EINVAL)
         return failure_set(f, CODE_SCHEMA, -EINVAL,
                            "'%s.in' names a field that os-release does not have", file->path);
     return 0;
@@ -111,6 +138,8 @@ static int write_tar(struct build *build, const char *tar, struct failure *f)
     if (r == 0) {
         compose_set_rewrite(compose, rewrite, build);
         r = compose_write(compose, root, tar, f);
+        if (r == 0)
+            r = services_judge_image(&build->services, f);
     }
     compose_free(compose);
     return r;

@@ -41,8 +41,8 @@ static int refuse_unknown(const struct maker *maker, size_t index, const char *n
         names[i] = maker->manifests[i].name;
     nearest = nearest_name(name, names, maker->graph.count);
     return failure_set(maker->failure, CODE_SERVICE_NEEDS, -ENOENT,
-                       "%s.toml:%u: 'needs' names '%s', which is not among the services%s%s%s",
-                       m->name, m->needs_line, name, nearest ? ", did you mean '" : "",
+                       "%s:%u: 'needs' names '%s', which is not among the services%s%s%s", m->path,
+                       m->lines.needs, name, nearest ? ", did you mean '" : "",
                        nearest ? nearest : "", nearest ? "'?" : "");
 }
 
@@ -169,7 +169,7 @@ static int refuse_cycle(const struct maker *maker)
         way[i - 1] = came_from[way[i]];
     for (size_t i = 0; i <= length; i++)
         line_addf(&l, "%s%s", i > 0 ? " -> " : "", maker->manifests[way[i]].name);
-    return failure_set(maker->failure, CODE_SERVICE_CYCLE, -ELOOP,
+    return failure_set(maker->failure, CODE_SERVICE_CYCLE, -EDEADLK,
                        "services need each other in a circle: %s", text);
 }
 

@@ -21,7 +21,7 @@ struct service_graph {
 /* Builds the graph of manifests[0..count), whose names differ; count is at most SERVICES_MAX.
  * Returns 0. Otherwise *ret is untouched and *f says
  *   -ENOENT, CODE_SERVICE_NEEDS: which manifest needs what is not there, and the nearest name;
- *   -ELOOP, CODE_SERVICE_CYCLE: the shortest cycle, whole: "a -> b -> a" (a needs b needs a).
+ *   -EDEADLK, CODE_SERVICE_CYCLE: the shortest cycle, whole: "a -> b -> a" (a needs b needs a).
  * A name in `before` that is not there is left alone: order among services that do not run is no
  * demand. */
 MUST_USE int service_graph_make(const struct service_manifest *manifests, size_t count,

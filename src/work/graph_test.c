@@ -20,6 +20,7 @@ enum { SKETCHES_MAX = SERVICES_MAX };
 
 static struct service_manifest manifests[SKETCHES_MAX];
 static char names[SKETCHES_MAX][SERVICE_NAME_MAX + 1];
+static char path[] = "m.toml";
 static char *items[SKETCHES_MAX][2][8];
 
 static struct schema_list list(char **place, const char *const *texts)
@@ -38,7 +39,8 @@ static int make(const struct sketch *sketches, size_t count, struct service_grap
         (void)snprintf(names[i], sizeof(names[i]), "%s", sketches[i].name);
         manifests[i] = (struct service_manifest){ .name = names[i],
                                                   .required = !sketches[i].is_optional,
-                                                  .needs_line = 4,
+                                                  .path = path,
+                                                  .lines.needs = 4,
                                                   .needs = list(items[i][0], sketches[i].needs),
                                                   .before = list(items[i][1], sketches[i].before) };
     }
@@ -101,7 +103,7 @@ static void test_empty_and_full(void **state)
     assert_int_equal(graph.order[0], SERVICES_MAX - 1);
     assert_int_equal(graph.level[0], SERVICES_MAX - 1);
     sketches[SERVICES_MAX - 1].needs[0] = made[0];
-    assert_int_equal(make(sketches, SERVICES_MAX, &graph, &f), -ELOOP);
+    assert_int_equal(make(sketches, SERVICES_MAX, &graph, &f), -EDEADLK);
     assert_int_equal(f.code, CODE_SERVICE_CYCLE);
 }
 
@@ -114,18 +116,18 @@ static void test_refused(void **state)
     } cases[] = {
         { { { .name = "ssh", .needs = { "netwrk" } }, { .name = "network" } },
           -ENOENT,
-          "ssh.toml:4: 'needs' names 'netwrk', which is not among the services, did you mean "
+          "m.toml:4: 'needs' names 'netwrk', which is not among the services, did you mean "
           "'network'?" },
         { { { .name = "ssh", .needs = { "xyzzy" } } },
           -ENOENT,
-          "ssh.toml:4: 'needs' names 'xyzzy', which is not among the services" },
+          "m.toml:4: 'needs' names 'xyzzy', which is not among the services" },
         { { { .name = "a", .needs = { "b" } }, { .name = "b", .needs = { "a" } } },
-          -ELOOP,
+          -EDEADLK,
           "services need each other in a circle: a -> b -> a" },
         { { { .name = "a", .needs = { "b" } },
             { .name = "b", .before = { "c" } },
             { .name = "c", .before = { "a", "b" } } },
-          -ELOOP,
+          -EDEADLK,
           "services need each other in a circle: b -> c -> b" },
         /* The one with the long way does not stand for the one with the short way. */
         { { { .name = "a", .needs = { "b" } },
@@ -133,10 +135,10 @@ static void test_refused(void **state)
             { .name = "c", .needs = { "a", "d" } },
             { .name = "d", .needs = { "e" } },
             { .name = "e", .needs = { "d" } } },
-          -ELOOP,
+          -EDEADLK,
           "services need each other in a circle: d -> e -> d" },
         { { { .name = "ready", .needs = { "*" } }, { .name = "a", .needs = { "ready" } } },
-          -ELOOP,
+          -EDEADLK,
           "services need each other in a circle: ready -> a -> ready" },
     };
 
@@ -264,7 +266,7 @@ static void check_graph(const unsigned needs[SMALL], unsigned sides, size_t coun
     draw(needs, sides, count, sketches);
     r = make(sketches, count, &graph, &f);
     if (!reference(needs, order, 0, 0, count)) {
-        assert_int_equal(r, -ELOOP);
+        assert_int_equal(r, -EDEADLK);
         check_cycle(needs, count, f.text);
         return;
     }

@@ -165,7 +165,6 @@ static const char *const capabilities[] = { "audit_control",   "audit_read",   "
                                             "sys_resource",    "sys_time",     "sys_tty_config",
                                             "syslog",          "wake_alarm",   NULL };
 
-#define PATTERN_NAME   "^[a-z][A-Za-z0-9_-]{0,23}$"
 #define PATTERN_PATH   "^/[ -~]+$"
 #define DURATION_MAX   (24 * 3600 * NS_PER_S)
 #define NOT_GIVEN(max) .fallback.choice = (max)
@@ -278,7 +277,7 @@ static const struct schema log_schema =
 
 static const struct schema_key manifest_keys[] = {
     { SCHEMA_TEXT("name", struct service_manifest, name, SERVICE_NAME_MAX), .required = true,
-      .validate = service_name_judge, .pattern = PATTERN_NAME,
+      .validate = service_name_judge, .pattern = SERVICE_NAME_PATTERN,
       .help = "Name of the service, equal to the file's." },
     { SCHEMA_TEXT("description", struct service_manifest, description, 128), .required = true,
       .validate = validate_argument, .help = "What it does, in a few words." },
@@ -299,7 +298,7 @@ static const struct schema_key manifest_keys[] = {
       .help =
           "Services that are ready before it starts; \"*\" is everything else that is required." },
     { SCHEMA_LIST("before", struct service_manifest, before, SERVICE_EDGES_MAX, SERVICE_NAME_MAX),
-      .validate = service_name_judge, .pattern = PATTERN_NAME,
+      .validate = service_name_judge, .pattern = SERVICE_NAME_PATTERN,
       .help = "Services that start when it is ready, if they are there." },
     { SCHEMA_BOOLEAN("required", struct service_manifest, required), .fallback.boolean = true,
       .help = "Whether the machine counts as ready without it." },
@@ -323,6 +322,8 @@ const struct schema service_manifest_schema = SCHEMA(
 
 void service_manifest_done(struct service_manifest *manifest)
 {
+    free(manifest->path);
+    manifest->path = NULL;
     schema_free(&service_manifest_schema, manifest);
 }
 
@@ -461,13 +462,15 @@ static void complete_limits(struct service_manifest *m)
         m->limits.tasks = 64;
 }
 
-static int complete_user(const struct judge *judge, struct service_manifest *m)
+static int complete_texts(const struct judge *judge, struct service_manifest *m)
 {
-    if (m->user)
-        return 0;
-    m->user = text_make("broch-%s", m->name);
-    m->user_is_own = true;
-    return m->user ? 0 : failure_set(judge->failure, CODE_INTERNAL, -ENOMEM, "out of memory");
+    m->path = strdup(toml_name(judge->document));
+    m->user_is_own = !m->user;
+    if (!m->user)
+        m->user = text_make("broch-%s", m->name);
+    return m->user && m->path
+               ? 0
+               : failure_set(judge->failure, CODE_INTERNAL, -ENOMEM, "out of memory");
 }
 
 static int judge_whole(const struct judge *judge, const char *name, struct service_manifest *m)
@@ -491,10 +494,13 @@ static int judge_whole(const struct judge *judge, const char *name, struct servi
     if (r == 0)
         r = judge_network(judge, m);
     if (r == 0)
-        r = complete_user(judge, m);
+        r = complete_texts(judge, m);
     if (r == 0)
         complete_limits(m);
-    m->needs_line = line_of(judge, NULL, "needs");
+    m->lines =
+        (struct service_lines){ line_of(judge, NULL, "run"), line_of(judge, NULL, "user"),
+                                line_of(judge, NULL, "needs"), line_of(judge, NULL, "before"),
+                                line_of(judge, NULL, "checks") };
     return r;
 }
 

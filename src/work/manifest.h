@@ -113,6 +113,10 @@ struct service_log {
     uint64_t size; /* of all files of the log together */
 };
 
+struct service_lines {
+    unsigned run, user, needs, before, checks;
+};
+
 struct service_manifest {
     char *name; /* equal to the file's */
     char *description;
@@ -136,10 +140,11 @@ struct service_manifest {
     struct service_log log;
 
     /* Not of the file. */
-    uint32_t cpus_thousandths; /* of one processor; 0 is no limit */
-    bool user_is_own;          /* the file has no `user` */
-    unsigned needs_line;       /* of `needs` in the file, for messages */
-    bool is_machines;          /* from the machine's folder, not from the image's */
+    char *path;                 /* of the file, as it was given */
+    uint32_t cpus_thousandths;  /* of one processor; 0 is no limit */
+    bool user_is_own;           /* the file has no `user` */
+    struct service_lines lines; /* where keys stand, for messages of those who know more */
+    bool is_machines;           /* from the machine's folder, not from the image's */
 };
 
 extern const struct schema service_manifest_schema;
@@ -147,6 +152,8 @@ extern const struct schema service_manifest_schema;
 /* Accepts a zeroed structure. */
 void service_manifest_done(struct service_manifest *manifest);
 #define _cleanup_service_manifest_ __attribute__((cleanup(service_manifest_done)))
+
+#define SERVICE_NAME_PATTERN "^[a-z][A-Za-z0-9_-]{0,23}$"
 
 /* NULL when `text` can be a service's name, else what it must be. */
 const char *service_name_judge(const char *text);

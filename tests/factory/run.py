@@ -13,8 +13,8 @@ import unittest
 
 import lab
 
-MODULES = ["test_manifest", "test_uki", "test_system", "test_disk", "test_refusals", "test_bytes", "test_steps",
-           "test_lock", "test_keys"]
+MODULES = ["test_manifest", "test_uki", "test_system", "test_services", "test_disk", "test_refusals", "test_bytes",
+           "test_steps", "test_lock", "test_keys"]
 
 
 class Rows(unittest.TestResult):

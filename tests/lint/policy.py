@@ -16,6 +16,7 @@ BROCH = Policy(
         "programs": LOWER + DOMAINS,
     },
     edges={
+        ("image", "work"): "manifest.h, graph.h: the factory checks services as the machine does",
         ("image", "boot"): "initrd.h, their contract: the factory packs what stage 1 lives in",
     },
     pure=("org", "store"),
@@ -27,16 +28,12 @@ BROCH = Policy(
     # The daemon that runs the org cores does not exist yet: until then tests are their users.
     test_users={"vm": "tests/vm/", "org": ("tests/", "src/"), "base": "tests/"},
     unused_functions={
-        "service_graph_make": "see service_graph_make",
-        "s6dir_write": "see service_graph_make",
+        "s6dir_write": "its user, the orchestrator, comes next",
         "work_files_find": "tests look at one file of a list",
-        "s6rc_write": "see service_graph_make",
+        "s6rc_write": "its user, the orchestrator, comes next",
         "confine_filter_load": "its user, the strict level, comes next",
         "confine_capability_name": "for what is in force in a running service",
         "confine_signal_by_name": "for the check of a manifest's stop signal",
-        "service_graph_make": "its users, the orchestrator and the factory, come next",
-        "s6dir_write": "see service_graph_make",
-        "work_files_find": "its user, the set in s6-rc's format, comes next",
         "snapshot_find": "its users, the orchestrator and `broch status`, come next",
         "supervise_init": "the orchestrator comes next, here and below",
         "supervise_adopt": "see supervise_init",

@@ -23,6 +23,7 @@
 #include "image/supply.h"
 #include "node/config.h"
 #include "sys/file.h"
+#include "work/manifest.h"
 
 #define NO_FD UINT64_MAX /* --progress-fd was not given */
 
@@ -283,7 +284,7 @@ static int verb_errors(int argc, char **argv, struct failure *f)
 static int verb_schema(int argc, char **argv, struct failure *f)
 {
     const struct options options = { "broch schema",
-                                     "profile | generation | config",
+                                     "profile | generation | service | config",
                                      "Prints the JSON Schema of a file format.",
                                      "broch schema profile",
                                      NULL,
@@ -300,6 +301,8 @@ static int verb_schema(int argc, char **argv, struct failure *f)
         schema_print_json(&profile_schema, NULL, stdout);
     } else if (strcmp(operands.list[0], "config") == 0) {
         schema_print_json(&config_schema, NULL, stdout);
+    } else if (strcmp(operands.list[0], "service") == 0) {
+        schema_print_json(&service_manifest_schema, NULL, stdout);
     } else if (strcmp(operands.list[0], "generation") == 0) {
         manifest_print_schema(&text);
         (void)fputs(text_string(&text), stdout);
