@@ -58,7 +58,7 @@ int chain_set_new(const struct chain_limits *limits, const struct chain_rules *r
     set->org = *org;
     set->revocations = revocations;
     set->slot_mask = slots - 1;
-    set->signatures_max = limits->entries_max / CHAIN_SPAN + 1;
+    set->signatures_max = limits->entries_max / CHAIN_SPAN + limits->chains_max;
     set->chains = heap_take(limits->chains_max, sizeof(set->chains[0]));
     set->links = heap_take(limits->entries_max, sizeof(set->links[0]));
     set->slots = heap_take(slots, sizeof(set->slots[0]));
@@ -89,7 +89,7 @@ struct chain_set *chain_set_free(struct chain_set *set)
 }
 
 /* Eight neighbours share half a cache line: chains are read and written in order. */
-static uint32_t slot_start(const struct chain_set *set, uint32_t chain, uint64_t seq)
+uint32_t chain_slot_start(const struct chain_set *set, uint32_t chain, uint64_t seq)
 {
     uint64_t mixed = (seq / 8 ^ ((uint64_t)chain << 40)) * 0x9e3779b97f4a7c15ull;
 
@@ -98,12 +98,12 @@ static uint32_t slot_start(const struct chain_set *set, uint32_t chain, uint64_t
 
 uint32_t chain_link_find(const struct chain_set *set, uint32_t chain, uint64_t seq)
 {
-    uint32_t slot = slot_start(set, chain, seq);
+    uint32_t slot = chain_slot_start(set, chain, seq);
 
     while (set->slots[slot] != 0) {
         const struct chain_link *link = &set->links[set->slots[slot] - 1];
 
-        if (link->chain == chain && link->seq == seq)
+        if (link->chain == chain && link->seq == seq && !link->kept)
             return set->slots[slot] - 1;
         slot = (slot + 1) & set->slot_mask;
     }
@@ -115,7 +115,7 @@ void chain_add_link(struct chain_set *set, uint32_t chain, const struct digest *
 {
     struct chain_record *record = &set->chains[chain];
     uint64_t seq = ++record->linked;
-    uint32_t slot = slot_start(set, chain, seq);
+    uint32_t slot = chain_slot_start(set, chain, seq);
 
     CHECK(set->link_count < set->limits.entries_max);
     while (set->slots[slot] != 0)
@@ -126,6 +126,23 @@ void chain_add_link(struct chain_set *set, uint32_t chain, const struct digest *
     record->entries++;
 }
 
+void chain_add_kept(struct chain_set *set, uint32_t chain, uint64_t seq,
+                    const struct digest *digest, uint32_t place, size_t size)
+{
+    uint32_t slot = chain_slot_start(set, chain, seq);
+
+    CHECK(set->link_count < set->limits.entries_max);
+    while (set->slots[slot] != 0)
+        slot = (slot + 1) & set->slot_mask;
+    set->links[set->link_count] = (struct chain_link){ .digest = *digest,
+                                                       .seq = seq,
+                                                       .chain = chain,
+                                                       .body_offset = place,
+                                                       .body_size = (uint16_t)size,
+                                                       .kept = true };
+    set->slots[slot] = ++set->link_count;
+}
+
 void chain_add_body(struct chain_set *set, struct chain_link *link, const uint8_t *body,
                     size_t size)
 {
@@ -133,7 +150,7 @@ void chain_add_body(struct chain_set *set, struct chain_link *link, const uint8_
     CHECK(size <= set->limits.bytes_max - set->body_bytes);
     memcpy(set->bodies + set->body_bytes, body, size);
     link->body_offset = set->body_bytes;
-    link->body_size = (uint32_t)size;
+    link->body_size = (uint16_t)size;
     set->body_bytes += (uint32_t)size;
     set->chains[link->chain].bytes += (uint32_t)size;
 }
@@ -163,7 +180,8 @@ int chain_room(const struct chain_set *set, const uint8_t *author, uint32_t chai
     if (own_entries > set->limits.author_entries_max || own_bytes > set->limits.author_bytes_max)
         return -EDQUOT;
     if (entries > set->limits.entries_max - set->link_count ||
-        bytes > set->limits.bytes_max - set->body_bytes)
+        bytes > set->limits.bytes_max - set->body_bytes ||
+        set->signature_count == set->signatures_max)
         return -ENOSPC;
     return chain == CHAIN_NONE ? chain_room_chain(set, author) : 0;
 }
@@ -258,10 +276,10 @@ int chain_seal(struct chain_set *set, uint32_t chain,
     if (record->view.held % CHAIN_SPAN == 0) {
         struct chain_link *link = &set->links[chain_link_find(set, chain, record->view.held)];
 
-        if (link->signature == 0) {
+        if (link->mark == 0) {
             CHECK(set->signature_count < set->signatures_max);
             memcpy(set->signatures[set->signature_count], signature, CHAIN_SIGNATURE_SIZE);
-            link->signature = ++set->signature_count;
+            link->mark = ++set->signature_count;
         }
     }
     return 0;
@@ -276,9 +294,9 @@ const uint8_t *chain_signature_after(const struct chain_set *set, uint32_t chain
     if (record->view.proved >= end) {
         const struct chain_link *link = &set->links[chain_link_find(set, chain, end)];
 
-        CHECK(link->signature != 0);
+        CHECK(link->mark != 0);
         *ret_signed = end;
-        return set->signatures[link->signature - 1];
+        return set->signatures[link->mark - 1];
     }
     if (record->view.proved < seq)
         return NULL;
@@ -319,12 +337,18 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+uint64_t chain_allowed(const struct chain_set *set, uint32_t chain)
+{
+    const struct chain_view *view = chain_at(set, chain);
+
+    return view->fork != 0 ? min_u64(view->frontier, view->fork - 1) : view->frontier;
+}
+
 uint64_t chain_listed(const struct chain_set *set, uint32_t chain)
 {
     const struct chain_view *view = chain_at(set, chain);
-    uint64_t listed = min_u64(min_u64(view->held, view->proved), view->frontier);
 
-    return view->fork != 0 ? min_u64(listed, view->fork - 1) : listed;
+    return min_u64(min_u64(view->held, view->proved), chain_allowed(set, chain));
 }
 
 uint64_t chain_valid(const struct chain_set *set, uint32_t chain)
@@ -341,7 +365,9 @@ uint64_t chain_valid(const struct chain_set *set, uint32_t chain)
         for (size_t f = 0; f < s->frontier_count; f++) {
             struct digest hash;
 
-            if (s->frontiers[f].instance != view->instance || s->frontiers[f].seq > listed)
+            /* Below a checkpoint nobody needs to have the chain, so nobody compares. */
+            if (s->frontiers[f].instance != view->instance || s->frontiers[f].seq > listed ||
+                s->frontiers[f].seq < chain_floor(&set->chains[chain]))
                 continue;
             hash = chain_hash(set, chain, s->frontiers[f].seq);
             if (memcmp(hash.bytes, s->frontiers[f].hash.bytes, DIGEST_SIZE) != 0)
@@ -353,10 +379,16 @@ uint64_t chain_valid(const struct chain_set *set, uint32_t chain)
 
 struct digest chain_hash(const struct chain_set *set, uint32_t chain, uint64_t seq)
 {
+    uint32_t link;
+
     CHECK(chain < set->chain_count && seq <= set->chains[chain].linked);
     if (seq == 0)
         return set->chains[chain].origin;
-    return set->links[chain_link_find(set, chain, seq)].hash;
+    if (seq == set->chains[chain].base)
+        return set->chains[chain].base_hash;
+    link = chain_link_find(set, chain, seq);
+    CHECK(link != CHAIN_NONE);
+    return set->links[link].hash;
 }
 
 const struct chain_link *chain_link_at(const struct chain_set *set, uint32_t number)

@@ -29,7 +29,11 @@
  * The first branch has the smaller first digest. A replica knows three positions of a chain: what
  * it *holds* (bodies), what it *lists* to others (held, signed, before the fork, up to the
  * revocation frontier), and what is *valid* for folds (listed, unless a frontier names another hash
- * than the one held: then nothing is, until the true branch arrives and the fork is found). */
+ * than the one held: then nothing is, until the true branch arrives and the fork is found).
+ *
+ * Checkpoints (checkpoint.h) cover a chain up to a head. Of what is covered only *kept* entries
+ * count; they come in segments and are links of their own, beside the chain's. Where a chain ended
+ * below the head of a checkpoint it goes on from there: what lies between is nowhere here. */
 #pragma once
 
 #include <stdbool.h>
@@ -44,6 +48,7 @@
 
 enum {
     CHAIN_SPAN = 64,
+    CHAIN_CHECKPOINTS_MAX = 16, /* in effect at one time */
     CHAIN_SIGNATURE_SIZE = 64,
     CHAIN_MESSAGE_SIZE = 13 + 32 + 32 + 8 + 8 + 32,
     CHAIN_BATCH_BYTES_MAX = 65536, /* bodies of one batch as packed here; one always fits */
@@ -86,14 +91,17 @@ struct chain_link {
     uint64_t seq;
     uint32_t chain;
     uint32_t body_offset;
-    uint32_t body_size; /* 0: digest only */
-    uint32_t signature; /* slot + 1 of the signature over this seq; kept where a span ends */
+    uint16_t body_size; /* 0: digest only */
+    bool kept;          /* of a checkpoint: has no hash */
+    uint32_t mark;      /* kept: which checkpoints keep it, a bit each; otherwise slot + 1 of the
+                           signature over this seq, where a span ends */
 };
 
 enum chain_result {
-    CHAIN_TOOK,     /* took bodies */
-    CHAIN_KNOWN,    /* nothing new */
-    CHAIN_VOID,     /* it begins above a frontier or a fork: not even verified */
+    CHAIN_TOOK,  /* took bodies */
+    CHAIN_KNOWN, /* nothing new */
+    CHAIN_VOID,  /* it begins above a frontier or a fork: not even verified */
+
     CHAIN_GAP,      /* something before it is missing: ask from `want` on */
     CHAIN_DIVERGED, /* the author signed another past: ask from `want` on to find the fork */
     CHAIN_FORKED,   /* a fork was found, or a lower one than before; may have taken bodies too */
@@ -109,6 +117,7 @@ struct chain_outcome {
 };
 
 struct chain_set;
+struct checkpoint_statement;
 
 /* Allocates everything. `revocations` is borrowed and outlives the set. Returns 0 or -ENOMEM. */
 MUST_USE int chain_set_new(const struct chain_limits *limits, const struct chain_rules *rules,
@@ -163,10 +172,18 @@ uint32_t chain_find(const struct chain_set *set, const uint8_t author[static ENT
                     uint64_t instance);
 
 uint64_t chain_listed(const struct chain_set *set, uint32_t chain);
+
+/* The last seq that its fork and its frontier allow; UINT64_MAX without either. */
+uint64_t chain_allowed(const struct chain_set *set, uint32_t chain);
 uint64_t chain_valid(const struct chain_set *set, uint32_t chain);
 
-/* hash(seq) for 0 <= seq <= the last link, which the caller has made sure of. */
+/* hash(seq) for 0 <= seq <= the last link, which the caller has made sure of; not for what a
+ * checkpoint left out, chain_base() > seq > 0. */
 struct digest chain_hash(const struct chain_set *set, uint32_t chain, uint64_t seq);
+
+/* hash(listed): below the head of a checkpoint it is the one that the fork or the revocation names,
+ * so that it is the same whether the chain is here or not. */
+struct digest chain_listed_hash(const struct chain_set *set, uint32_t chain);
 
 /* Links by number, in order of arrival, 0 <= number < chain_set_entries(). */
 const struct chain_link *chain_link_at(const struct chain_set *set, uint32_t number);
@@ -176,3 +193,33 @@ uint32_t chain_link_find(const struct chain_set *set, uint32_t chain, uint64_t s
 
 /* The body, valid as long as the set; NULL for a digest only. */
 const uint8_t *chain_link_body(const struct chain_set *set, const struct chain_link *link);
+
+/* Takes a segment of a checkpoint: its bytes and a link for each entry that is not kept yet. All or
+ * nothing. Returns 0 with the place of the bytes, -EBADMSG, or -ENOSPC. */
+MUST_USE int chain_take_segment(struct chain_set *set, const void *bytes, size_t size,
+                                uint32_t *ret_place);
+const uint8_t *chain_segment(const struct chain_set *set, uint32_t place);
+
+/* Puts a checkpoint into effect in a free slot below CHAIN_CHECKPOINTS_MAX; chain_mark_kept() for
+ * each of its segments follows. Chains that end below its heads go on from there. Returns 0 or
+ * -ENOSPC. */
+MUST_USE int chain_cover(struct chain_set *set, unsigned slot,
+                         const struct checkpoint_statement *s);
+void chain_mark_kept(struct chain_set *set, unsigned slot, uint32_t place, size_t size);
+
+/* Ends its effect. Returns false when a chain here began at one of its heads and no other covers
+ * that: entries are missing then, and the set must be made anew from what the disk holds. */
+MUST_USE bool chain_uncover(struct chain_set *set, unsigned slot);
+
+/* Up to where checkpoints cover a chain; 0: not at all. The hash is that of the head. */
+uint64_t chain_covered(const struct chain_set *set, uint32_t chain);
+struct digest chain_covered_hash(const struct chain_set *set, uint32_t chain);
+
+/* The head at which the chain begins here; 0: at its first entry. */
+uint64_t chain_base(const struct chain_set *set, uint32_t chain);
+
+/* True for an entry above all checkpoints, and for one that all checkpoints over it keep. */
+bool chain_link_current(const struct chain_set *set, const struct chain_link *link);
+
+/* The number of the current kept link of (chain, seq), or CHAIN_NONE. */
+uint32_t chain_kept_find(const struct chain_set *set, uint32_t chain, uint64_t seq);

@@ -68,7 +68,8 @@ static bool ends_where_we_are(const struct chain_set *set, uint32_t chain, const
 {
     struct digest hash;
 
-    if (chain == CHAIN_NONE || b->last > set->chains[chain].linked)
+    if (chain == CHAIN_NONE || b->last > set->chains[chain].linked ||
+        b->last < set->chains[chain].base)
         return false;
     hash = chain_hash(set, chain, b->last);
     return memcmp(hash.bytes, b->hash[b->total - 1].bytes, DIGEST_SIZE) == 0;
@@ -130,10 +131,10 @@ static void keep_signature(struct chain_set *set, uint32_t chain, const struct b
         record->view.proved = b->last;
         memcpy(record->signature, b->signature, CHAIN_SIGNATURE_SIZE);
     }
-    if (b->last % CHAIN_SPAN == 0 && link->signature == 0) {
+    if (b->last % CHAIN_SPAN == 0 && link->mark == 0) {
         CHECK(set->signature_count < set->signatures_max);
         memcpy(set->signatures[set->signature_count], b->signature, CHAIN_SIGNATURE_SIZE);
-        link->signature = ++set->signature_count;
+        link->mark = ++set->signature_count;
     }
 }
 
@@ -163,6 +164,25 @@ static uint64_t last_allowed(const struct chain_set *set, uint32_t chain, const 
     uint64_t frontier = revoke_set_frontier(set->revocations, b->author, b->instance);
 
     return fork != 0 && fork - 1 < frontier ? fork - 1 : frontier;
+}
+
+/* Leaves out of a batch what lies at or below the head where the chain begins here. False when it
+ * leads somewhere else: the author signed another past than the one that the checkpoint names. */
+static bool cut_to_base(const struct chain_record *record, struct batch *b)
+{
+    uint32_t cut = (uint32_t)(record->base + 1 - b->first);
+
+    if (memcmp(b->hash[cut - 1].bytes, record->base_hash.bytes, DIGEST_SIZE) != 0)
+        return false;
+    b->before = record->base_hash;
+    b->first += cut;
+    b->total -= cut;
+    b->bodies = b->bodies > cut ? b->bodies - cut : 0;
+    memmove(b->body, b->body + cut, b->bodies * sizeof(b->body[0]));
+    memmove(b->body_size, b->body_size + cut, b->bodies * sizeof(b->body_size[0]));
+    memmove(b->digest, b->digest + cut, b->total * sizeof(b->digest[0]));
+    memmove(b->hash, b->hash + cut, b->total * sizeof(b->hash[0]));
+    return true;
 }
 
 /* The part of chain_take() that changes things: everything that can refuse has not refused. */
@@ -209,7 +229,7 @@ int chain_take(struct chain_set *set, const void *bytes, size_t size, struct cha
     struct batch b;
     uint32_t chain;
     bool known;
-    uint64_t held;
+    uint64_t held, base;
 
     if (read_batch(bytes, size, &b) < 0)
         return -EBADMSG;
@@ -224,12 +244,22 @@ int chain_take(struct chain_set *set, const void *bytes, size_t size, struct cha
         return 0;
     }
     held = chain == CHAIN_NONE ? 0 : set->chains[chain].view.held;
+    base = chain == CHAIN_NONE ? 0 : set->chains[chain].base;
+    if (b.last <= base) {
+        ret->result = CHAIN_KNOWN; /* as far as we can tell: a checkpoint stands for it */
+        return 0;
+    }
     known = ends_where_we_are(set, chain, &b);
     if (!known && !signature_holds(set, &b))
         return -EKEYREJECTED;
     if (b.first > held + 1) {
         ret->result = CHAIN_GAP;
         ret->want = held + 1;
+        return 0;
+    }
+    if (b.first <= base && !cut_to_base(&set->chains[chain], &b)) {
+        ret->result = CHAIN_DIVERGED;
+        ret->want = base + 1;
         return 0;
     }
     if (!known) {
@@ -280,7 +310,7 @@ int chain_pack(const struct chain_set *set, uint32_t chain, uint64_t first, stru
     struct digest before;
     uint32_t count;
 
-    if (first == 0 || first > listed)
+    if (first <= set->chains[chain].base || first > listed)
         return -ENOENT;
     signature = chain_signature_after(set, chain, first, &signed_seq);
     CHECK(signature); /* listed is proved */

@@ -154,3 +154,17 @@ int chain_pack_evidence(const struct chain_set *set, uint32_t chain, struct outp
                 set->evidence[record->evidence - 1].size);
     return output_fits(o) ? 0 : -ENOSPC;
 }
+
+struct digest chain_fork_before(const struct chain_set *set, const struct chain_record *record)
+{
+    const struct chain_evidence *slot = &set->evidence[record->evidence - 1];
+    struct cursor c = cursor_make(slot->bytes, slot->size);
+    struct digest before;
+
+    CHECK(record->evidence != 0);
+    cursor_skip(&c, ENTRY_AUTHOR_SIZE + 8);
+    (void)varint_read(&c, UINT64_MAX); /* the seq of the fork */
+    cursor_copy(&c, before.bytes, DIGEST_SIZE);
+    CHECK(!c.failed);
+    return before;
+}

@@ -3,6 +3,11 @@
 
 #include "org/chain.h"
 
+struct chain_head {
+    uint64_t seq;
+    struct digest hash;
+};
+
 struct chain_record {
     struct chain_view view;
     struct digest origin; /* hash(0) */
@@ -10,7 +15,11 @@ struct chain_record {
     uint32_t entries;     /* links, for the quota */
     uint32_t bytes;       /* of bodies, for the quota */
     uint32_t evidence;    /* slot + 1 */
-    uint8_t signature[CHAIN_SIGNATURE_SIZE]; /* over view.proved */
+    uint64_t base;        /* the head of a checkpoint at which the chain begins here; 0: none */
+    struct digest base_hash;
+    struct chain_head covered; /* the highest of heads; of equal ones the smallest hash */
+    struct chain_head heads[CHAIN_CHECKPOINTS_MAX]; /* by checkpoint in effect; seq 0: not named */
+    uint8_t signature[CHAIN_SIGNATURE_SIZE];        /* over view.proved */
 };
 
 struct chain_evidence {
@@ -45,9 +54,18 @@ struct chain_branch {
     const uint8_t *signature;
 };
 
+/* Where a search for (chain, seq) begins in the look-up table. */
+uint32_t chain_slot_start(const struct chain_set *set, uint32_t chain, uint64_t seq);
+
 static inline uint64_t chain_span_end(uint64_t seq)
 {
     return (seq - 1) / CHAIN_SPAN * CHAIN_SPAN + CHAIN_SPAN;
+}
+
+/* Below here the links of a chain, and their hashes, may be missing. */
+static inline uint64_t chain_floor(const struct chain_record *record)
+{
+    return record->base > record->covered.seq ? record->base : record->covered.seq;
 }
 
 struct digest chain_origin(const struct digest *org, const uint8_t *author, uint64_t instance);
@@ -67,6 +85,9 @@ MUST_USE int chain_room_chain(const struct chain_set *set, const uint8_t *author
 /* Adds the next link of a chain, or the body of a link that had none. */
 void chain_add_link(struct chain_set *set, uint32_t chain, const struct digest *digest,
                     const struct digest *hash);
+/* A link beside the chain; its body stands at `place` among the bodies. */
+void chain_add_kept(struct chain_set *set, uint32_t chain, uint64_t seq,
+                    const struct digest *digest, uint32_t place, size_t size);
 void chain_add_body(struct chain_set *set, struct chain_link *link, const uint8_t *body,
                     size_t size);
 
@@ -79,3 +100,6 @@ const uint8_t *chain_signature_after(const struct chain_set *set, uint32_t chain
  * or -ENOSPC without room for the evidence. */
 MUST_USE int chain_record_fork(struct chain_set *set, uint32_t chain, uint64_t seq,
                                const struct chain_branch *theirs);
+
+/* hash(fork - 1) as the evidence of the chain's fork has it. */
+struct digest chain_fork_before(const struct chain_set *set, const struct chain_record *record);

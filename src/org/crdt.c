@@ -300,3 +300,51 @@ void crdt_fold(struct crdt_scratch *scratch, const struct crdt_source *source,
     mark_winners(ret);
     ret->conflict |= ret->exists && open_delete;
 }
+
+/* True when another ADD of this value, or RAISE of this field, by the same chain ranks higher. */
+static bool outranked(const struct crdt_source *source, const struct crdt_item *item)
+{
+    struct crdt_value own = value_of(item);
+
+    if (source->count > CRDT_COMPARED_MAX)
+        return false;
+    for (size_t i = 0; i < source->count; i++) {
+        struct crdt_item other;
+        struct crdt_value value;
+
+        source->at(source->context, i, &other);
+        value = value_of(&other);
+        if (value.operation != own.operation || value.field != own.field ||
+            entry_chain_compare(value.author, value.instance, own.author, own.instance) != 0)
+            continue;
+        if (own.operation == ENTRY_ADD && !same_bytes(&value, &own))
+            continue;
+        if (rank(&value, &own) < 0)
+            return true;
+    }
+    return false;
+}
+
+void crdt_needed(struct crdt_scratch *scratch, const struct crdt_source *source,
+                 void (*mark)(void *context, size_t index), void *context)
+{
+    bool collected = collect_covers(scratch, source), exists = false;
+    struct crdt_item item;
+
+    for (size_t i = 0; i < source->count && !exists; i++) {
+        source->at(source->context, i, &item);
+        exists = item.entry.operation == ENTRY_SET && !covered(scratch, collected, source, &item);
+    }
+    for (size_t i = 0; i < source->count; i++) {
+        bool needed = true;
+
+        source->at(source->context, i, &item);
+        if (is_ordered(item.entry.operation))
+            needed = (item.entry.operation == ENTRY_SET || exists) &&
+                     !covered(scratch, collected, source, &item);
+        else if (item.entry.operation == ENTRY_ADD || item.entry.operation == ENTRY_RAISE)
+            needed = !outranked(source, &item);
+        if (needed)
+            mark(context, i);
+    }
+}

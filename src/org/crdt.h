@@ -21,6 +21,8 @@
 #include "base/check.h"
 #include "org/entry.h"
 
+enum { CRDT_COMPARED_MAX = 2048 }; /* entries of a key that are compared with one another */
+
 /* One valid entry and its place. Views; valid as long as the source says. */
 struct crdt_item {
     const uint8_t *author;
@@ -70,3 +72,11 @@ struct crdt_scratch *crdt_scratch_free(struct crdt_scratch *scratch);
 /* Folds. ret->values and ret->capacity are the caller's; the rest is set. */
 void crdt_fold(struct crdt_scratch *scratch, const struct crdt_source *source,
                struct crdt_document *ret);
+
+/* For a checkpoint: calls mark() with the index of each entry without which readers would see
+ * something else. What is covered goes, and a DELETE that has nothing left to show a conflict with.
+ * Of each author's ADDs of one value, and RAISEs of one field, the best stays, so that the
+ * revocation of another author takes nothing away. Unknown operations stay. The caller knows that
+ * everything these entries had seen is among them. */
+void crdt_needed(struct crdt_scratch *scratch, const struct crdt_source *source,
+                 void (*mark)(void *context, size_t index), void *context);

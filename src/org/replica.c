@@ -5,42 +5,12 @@
 
 #include "base/heap.h"
 #include "org/ids.h"
+#include "org/replica_internal.h"
 
 enum { MEMBER_VALUES_MAX = 32 };
 
-/* What an index slot stands for. */
-struct place {
-    uint8_t kind; /* enum replica_parcel */
-    uint32_t number;
-};
-
-/* What the index says about a chain, to see whether it still does. */
-struct listed {
-    uint64_t seq;
-    uint64_t fork;
-    bool present;
-};
-
-struct replica {
-    struct digest org;
-    struct replica_counters counters;
-    struct revoke_set *revocations;
-    struct chain_set *chains;
-    struct tree *tree;
-    struct leaf_set *leaves;
-    struct index *index;
-    struct place *places;
-    struct listed *listed; /* by chain */
-    bool *leaf_listed;     /* by slot of the leaf set */
-    uint32_t links_seen;
-    bool bodies_missing;
-    bool (*verify)(void *context, const uint8_t *key, const void *message, size_t size,
-                   const uint8_t *signature);
-    void *context;
-};
-
-static bool verify(void *context, const uint8_t *key, const void *message, size_t size,
-                   const uint8_t *signature)
+bool replica_verify(void *context, const uint8_t *key, const void *message, size_t size,
+                    const uint8_t *signature)
 {
     struct replica *r = context;
 
@@ -71,26 +41,35 @@ static bool admits_node(void *context, const uint8_t *node)
 
 static uint32_t elements_max(const struct replica_limits *limits)
 {
-    return limits->chains.chains_max + limits->nodes_max + limits->revocations_max;
+    return limits->chains.chains_max + limits->nodes_max + limits->revocations_max +
+           REPLICA_CHECKPOINTS_MAX + limits->segments_max;
 }
 
 int replica_new(const struct replica_setup *setup, struct replica **ret)
 {
     const struct replica_limits *limits = &setup->limits;
     struct replica *r = heap_take(1, sizeof(*r));
-    struct chain_rules chain_rules = { verify, admits_author, r };
-    struct leaf_rules leaf_rules = { verify, admits_node, r };
+    struct chain_rules chain_rules = { replica_verify, admits_author, r };
+    struct leaf_rules leaf_rules = { replica_verify, admits_node, r };
 
     if (!r)
         return -ENOMEM;
     r->org = setup->org;
+    r->found = CHAIN_NONE;
     r->verify = setup->verify;
     r->context = setup->context;
     r->places = heap_take(elements_max(limits), sizeof(r->places[0]));
     r->listed = heap_take(limits->chains.chains_max, sizeof(r->listed[0]));
     r->leaf_listed = heap_take(limits->nodes_max + 1u, sizeof(r->leaf_listed[0]));
-    if (!r->places || !r->listed || !r->leaf_listed ||
-        revoke_set_new(limits->revocations_max, &r->revocations) < 0 ||
+    r->segments_max = limits->segments_max;
+    r->segments = heap_take(limits->segments_max + 1u, sizeof(r->segments[0]));
+    r->marks = heap_take(limits->chains.entries_max, sizeof(r->marks[0]));
+    r->named = heap_take(limits->chains.chains_max, sizeof(r->named[0]));
+    r->noted_max = limits->revocations_max;
+    r->noted = heap_take(limits->revocations_max + 1u, sizeof(r->noted[0]));
+    r->scratch = heap_take(1, sizeof(*r->scratch));
+    if (!r->places || !r->listed || !r->leaf_listed || !r->segments || !r->marks || !r->named ||
+        !r->noted || !r->scratch || revoke_set_new(limits->revocations_max, &r->revocations) < 0 ||
         tree_new(&limits->chains, limits->covers_max, setup->roots, setup->root_count, &r->tree) <
             0 ||
         chain_set_new(&limits->chains, &chain_rules, &setup->org, r->revocations, &r->chains) < 0 ||
@@ -116,6 +95,11 @@ struct replica *replica_free(struct replica *r)
     heap_release(r->places);
     heap_release(r->listed);
     heap_release(r->leaf_listed);
+    heap_release(r->segments);
+    heap_release(r->marks);
+    heap_release(r->named);
+    heap_release(r->noted);
+    heap_release(r->scratch);
     heap_release(r);
     return NULL;
 }
@@ -135,26 +119,25 @@ static struct digest chain_key(const struct chain_view *view)
 }
 
 static struct digest chain_value(const struct replica *r, uint32_t chain, uint64_t seq,
-                                 uint64_t fork)
+                                 const struct digest *hash, uint64_t fork)
 {
     static const char domain[] = "broch head element 1";
     uint8_t bytes[sizeof(domain) + ENTRY_AUTHOR_SIZE + 8 + 8 + DIGEST_SIZE + 8];
     const struct chain_view *view = chain_at(r->chains, chain);
-    struct digest hash = chain_hash(r->chains, chain, seq);
     struct output o = output_make(bytes, sizeof(bytes));
 
     output_copy(&o, domain, sizeof(domain));
     output_copy(&o, view->author, ENTRY_AUTHOR_SIZE);
     output_le64(&o, view->instance);
     output_le64(&o, seq);
-    output_copy(&o, hash.bytes, DIGEST_SIZE);
+    output_copy(&o, hash->bytes, DIGEST_SIZE);
     output_le64(&o, fork);
     CHECK(output_fits(&o));
     return digest_bytes(bytes, o.size);
 }
 
-static void put_element(struct replica *r, const struct digest *key, const struct digest *value,
-                        uint8_t kind, uint32_t number)
+void replica_put_element(struct replica *r, const struct digest *key, const struct digest *value,
+                         uint8_t kind, uint32_t number)
 {
     int result = index_put(r->index, key, value);
 
@@ -166,19 +149,22 @@ static void put_element(struct replica *r, const struct digest *key, const struc
 static void list_chain(struct replica *r, uint32_t chain)
 {
     const struct chain_view *view = chain_at(r->chains, chain);
-    struct listed now = { .seq = chain_listed(r->chains, chain), .fork = view->fork };
+    struct listed now = { .seq = chain_listed(r->chains, chain),
+                          .fork = view->fork,
+                          .hash = chain_listed_hash(r->chains, chain) };
     struct listed *before = &r->listed[chain];
     struct digest key, value;
 
     now.present = (now.seq > 0 || now.fork > 0) && admits_author(r, view->author);
     if (now.present == before->present &&
-        (!now.present || (now.seq == before->seq && now.fork == before->fork)))
+        (!now.present || (now.seq == before->seq && now.fork == before->fork &&
+                          memcmp(now.hash.bytes, before->hash.bytes, DIGEST_SIZE) == 0)))
         return;
     key = chain_key(view);
     *before = now;
     if (now.present) {
-        value = chain_value(r, chain, now.seq, now.fork);
-        put_element(r, &key, &value, REPLICA_BATCH, chain);
+        value = chain_value(r, chain, now.seq, &now.hash, now.fork);
+        replica_put_element(r, &key, &value, REPLICA_BATCH, chain);
     } else {
         (void)index_delete(r->index, &key); /* it was present */
     }
@@ -192,7 +178,7 @@ static void list_leaves(struct replica *r, uint32_t node)
 
     if (replica_is_member(r, owner)) {
         value = leaf_digest(r->leaves, node);
-        put_element(r, &key, &value, REPLICA_LEAVES, node);
+        replica_put_element(r, &key, &value, REPLICA_LEAVES, node);
     } else if (r->leaf_listed[node]) {
         (void)index_delete(r->index, &key); /* it was there */
     }
@@ -220,6 +206,7 @@ static bool membership_changed(struct replica *r)
 /* After a change of chains or revocations: scopes, membership and heads may all be others. */
 static void refresh(struct replica *r, bool all)
 {
+    all |= replica_update_checkpoints(r);
     tree_update(r->tree);
     for (uint32_t i = 0; i < chain_set_count(r->chains); i++)
         list_chain(r, i);
@@ -237,6 +224,7 @@ static int count_chain(struct replica *r, int result, const struct chain_outcome
         return 1;
     case CHAIN_FORKED:
         r->counters.forks++;
+        r->found = outcome->chain;
         return 1;
     case CHAIN_KNOWN:
         return 0;
@@ -290,14 +278,14 @@ static int take_revocation(struct replica *r, const uint8_t *bytes, size_t size)
         return 0;
     if (!may_revoke(r, &s))
         return -EACCES;
-    if (!verify(r, s.revoker, message, message_size, s.signature))
+    if (!replica_verify(r, s.revoker, message, message_size, s.signature))
         return -EKEYREJECTED;
     result = revoke_set_add(r->revocations, &s);
     if (result < 0)
         return result;
     if (s.role == REVOKE_ADMIN)
         chain_set_revoked(r->chains, s.subject);
-    put_element(r, &key, &key, REPLICA_REVOCATION, revoke_set_count(r->revocations) - 1);
+    replica_put_element(r, &key, &key, REPLICA_REVOCATION, revoke_set_count(r->revocations) - 1);
     return 1;
 }
 
@@ -336,6 +324,12 @@ static int take_parcel(struct replica *r, const uint8_t *bytes, size_t size)
         break;
     case REPLICA_LEAVES:
         return take_leaves(r, bytes + 1, size - 1);
+    case REPLICA_CHECKPOINT:
+        result = replica_take_checkpoint(r, bytes + 1, size - 1);
+        break;
+    case REPLICA_SEGMENT:
+        result = replica_take_segment(r, bytes + 1, size - 1);
+        break;
     default:
         return -EBADMSG;
     }
@@ -373,9 +367,20 @@ static void count(struct replica *r, int result)
     }
 }
 
+int replica_found(struct replica *r, struct output *o)
+{
+    if (r->found == CHAIN_NONE)
+        return 0;
+    output_u8(o, REPLICA_EVIDENCE);
+    return chain_pack_evidence(r->chains, r->found, o) < 0 ? -ENOSPC : 1;
+}
+
 int replica_take(struct replica *r, const uint8_t *bytes, size_t size)
 {
-    int result = take_parcel(r, bytes, size);
+    int result;
+
+    r->found = CHAIN_NONE;
+    result = take_parcel(r, bytes, size);
 
     count(r, result);
     return result;
@@ -397,16 +402,19 @@ int replica_wrote(struct replica *r, uint32_t chain, uint64_t first, struct outp
  */
 static uint64_t first_to_give(const struct replica *r, uint32_t chain, const struct sync_peer *peer)
 {
-    uint64_t listed = chain_listed(r->chains, chain), seq = listed;
+    uint64_t base = chain_base(r->chains, chain), listed = chain_listed(r->chains, chain);
+    uint64_t seq = listed;
 
-    for (uint32_t tried = 0; peer->count > 0 && seq > 0 && tried < REPLICA_BASE_SEARCH_MAX;
+    for (uint32_t tried = 0;
+         peer->count > 0 && seq > 0 && seq >= base && tried < REPLICA_BASE_SEARCH_MAX;
          tried++, seq--) {
-        struct digest value = chain_value(r, chain, seq, 0);
+        struct digest hash = chain_hash(r->chains, chain, seq);
+        struct digest value = chain_value(r, chain, seq, &hash, 0);
 
         if (ids_contain(peer->theirs, peer->count, index_short_id(peer->salt, &value)))
             return seq + 1;
     }
-    return 1;
+    return base + 1;
 }
 
 /* Progress of a chain: 0 at first; then the seq to go on from, plus one. */
@@ -427,7 +435,8 @@ static int give_chain(struct replica *r, uint32_t chain, const struct sync_peer 
     first = *progress == 0 ? first_to_give(r, chain, peer) : *progress - 1;
     /* No head of ours that it has: it lacks the chain, or is ahead of us. If it is ahead, what we
      * have asked it for will tell. */
-    if (*progress == 0 && first == 1 && listed > REPLICA_UNASKED_MAX && !peer->insist)
+    if (*progress == 0 && first == chain_base(r->chains, chain) + 1 &&
+        listed > first + REPLICA_UNASKED_MAX && !peer->insist)
         return -EAGAIN;
     output_u8(o, REPLICA_BATCH);
     result = chain_pack(r->chains, chain, first, o, &next);
@@ -463,9 +472,21 @@ int replica_give(void *context, uint32_t slot, const struct sync_peer *peer, uin
         leaves = leaf_bytes(r->leaves, place.number, &size);
         output_copy(o, leaves, size);
         return output_fits(o) ? 0 : -ENOSPC;
+    case REPLICA_CHECKPOINT:
+        return replica_pack_checkpoint(r, place.number, o);
+    case REPLICA_SEGMENT:
+        return replica_pack_segment(r, place.number, o);
     default:
         return -ENOENT;
     }
+}
+
+bool replica_gives_first(void *context, uint32_t slot)
+{
+    const struct replica *r = context;
+    uint8_t kind = r->places[slot].kind;
+
+    return kind == REPLICA_REVOCATION || kind == REPLICA_CHECKPOINT || kind == REPLICA_SEGMENT;
 }
 
 struct digest replica_root(struct replica *r)

@@ -4,7 +4,8 @@
  * What travels between replicas (an ELEMENT of sync.h, a record of store.h) is a *parcel*:
  *
  *   parcel = kind:u8, body
- *   1 batch (chain.h), 2 evidence of a fork (chain.h), 3 revocation (revoke.h), 4 leaves (leaf.h)
+ *   1 batch (chain.h), 2 evidence of a fork (chain.h), 3 revocation (revoke.h), 4 leaves (leaf.h),
+ *   5 checkpoint, 6 segment of one (checkpoint.h)
  *
  * The elements of the index; H is SHA-256, and each text ends with its zero byte:
  *
@@ -14,6 +15,10 @@
  *                       or a fork
  *   revocation  key and value H("broch element revocation" statement without its signature)
  *   leaves      key H("broch element leaves" node), value leaf_digest(), for members
+ *   checkpoint  key and value H("broch element checkpoint" statement without its signature), for
+ *               those that neither a revocation of their signer nor another checkpoint has ended
+ *   segment     key and value H("broch element segment" SHA-256 of it), when such a checkpoint has
+ * it
  *
  * The root of the index is the root of the state: two replicas with equal roots hold the same valid
  * entries, and so fold the same trees. */
@@ -25,8 +30,10 @@
 
 #include "base/check.h"
 #include "org/chain.h"
+#include "org/checkpoint.h"
 #include "org/leaf.h"
 #include "org/revoke.h"
+#include "org/store.h"
 #include "org/sync.h"
 #include "org/tree.h"
 
@@ -34,6 +41,8 @@ enum {
     REPLICA_PARCEL_MAX = 1 + CHAIN_BATCH_BYTES_MAX + ENTRY_SIZE_MAX + 8192,
     REPLICA_BASE_SEARCH_MAX = 4096, /* how far back the head that a peer has is looked for */
     REPLICA_UNASKED_MAX = 64,       /* entries given at once to a peer that may have newer ones */
+    REPLICA_CHECKPOINTS_MAX = CHAIN_CHECKPOINTS_MAX,
+    REPLICA_LOADS_MAX = 16, /* passes over the disk */
 };
 
 enum replica_parcel {
@@ -41,6 +50,8 @@ enum replica_parcel {
     REPLICA_EVIDENCE = 2,
     REPLICA_REVOCATION = 3,
     REPLICA_LEAVES = 4,
+    REPLICA_CHECKPOINT = 5,
+    REPLICA_SEGMENT = 6,
 };
 
 struct replica_limits {
@@ -48,6 +59,7 @@ struct replica_limits {
     uint32_t nodes_max;
     uint32_t revocations_max;
     uint32_t covers_max;
+    uint32_t segments_max; /* of checkpoints */
 };
 
 /* What a replica counts for status, alarms and tests; never reset. */
@@ -86,9 +98,41 @@ struct replica *replica_free(struct replica *r);
  * whose it is: -EBADMSG, -EKEYREJECTED, -EDQUOT, -ENOSPC; -EACCES for a stranger. */
 MUST_USE int replica_take(struct replica *r, const uint8_t *bytes, size_t size);
 
+/* After replica_take() returned 1: when that was a batch that showed a fork, writes the evidence,
+ * which is for the disk too, because the batch may be nothing but void when it is read again.
+ * Returns 1 when it wrote, 0 when there is none, -ENOSPC. */
+MUST_USE int replica_found(struct replica *r, struct output *o);
+
 /* To be called after our own chain was appended to and sealed. Writes the parcel that is for the
  * disk first and for the peers then. Returns 0 or -ENOSPC. */
 MUST_USE int replica_wrote(struct replica *r, uint32_t chain, uint64_t first, struct output *o);
+
+/* Takes all that a store holds, in as many passes as it needs: what is refused because its ground
+ * comes later is taken the next time. Returns 0, -EUCLEAN when the store is damaged or holds what
+ * nobody can have written, or -ENOSPC. */
+MUST_USE int replica_load(struct replica *r, const struct store *s);
+
+/* True when a checkpoint ended on which this replica was built, because its signer was revoked: its
+ * trees miss entries. The owner makes a new replica and loads it; what was dropped comes from
+ * peers. */
+bool replica_stale(const struct replica *r);
+
+/* Makes a checkpoint of everything that is valid here: fills *ret but for its signature, and calls
+ * emit() with the parcel of each segment (a second call after the statement was taken gives the
+ * same ones; without emit they are only counted). Returns 0, -E2BIG when it would be too large,
+ * -ENOENT without chains, -ESTALE, or what emit() returned. */
+MUST_USE int replica_checkpoint(struct replica *r, const uint8_t signer[static 32], uint64_t stamp,
+                                int (*emit)(void *context, const uint8_t *bytes, size_t size),
+                                void *context, struct checkpoint_statement *ret);
+
+/* Calls emit() with parcels that make this replica again, without what checkpoints have voided: for
+ * a new, smaller disk. Returns 0, -ESTALE, or what emit() returned. */
+MUST_USE int replica_write_all(struct replica *r,
+                               int (*emit)(void *context, const uint8_t *bytes, size_t size),
+                               void *context);
+
+/* The first() of struct sync_owner: what others stand on. */
+bool replica_gives_first(void *context, uint32_t slot);
 
 /* The give() of struct sync_owner. Its take() is the daemon's: replica_take(), then the disk; of
  * its errors only -EBADMSG and -EKEYREJECTED are the peer's offence, for what is refused otherwise

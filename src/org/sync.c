@@ -286,11 +286,28 @@ static bool write_part(struct sync *s, struct output *o)
     return false;
 }
 
+/* Moves what others stand on to the front. */
+static void order_gives(struct sync *s)
+{
+    uint32_t front = 0;
+
+    for (uint32_t i = 0; s->owner.first && i < s->give_count; i++) {
+        struct sync_give give = s->gives[i];
+
+        if (!s->owner.first(s->owner.context, give.slot))
+            continue;
+        s->gives[i] = s->gives[front];
+        s->gives[front++] = give;
+    }
+}
+
 /* Writes the next part of the next element to give; false when this turn has no more. */
 static bool write_element(struct sync *s, struct output *o)
 {
     ids_sort(s->theirs, s->theirs_sorted ? 0 : s->their_count);
     s->theirs_sorted = true;
+    if (s->give_sent == 0 && s->give_progress == 0)
+        order_gives(s);
     while (s->give_sent < s->give_count) {
         if (write_part(s, o))
             return true;

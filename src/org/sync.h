@@ -73,6 +73,8 @@ struct sync_owner {
     /* Takes one part from a peer, and changes the index. Returns 0, or a negative errno when the
      * part is refused. */
     int (*take)(void *context, const uint8_t *bytes, size_t size);
+    /* True for elements that go before others, because those stand on them. May be NULL. */
+    bool (*first)(void *context, uint32_t slot);
     void *context;
 };
 

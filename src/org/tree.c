@@ -154,7 +154,7 @@ static bool index_link(struct tree *tree, uint32_t number)
     return true;
 }
 
-static bool is_genesis_root(const struct tree *tree, const uint8_t *author)
+bool tree_is_genesis_root(const struct tree *tree, const uint8_t author[static ENTRY_AUTHOR_SIZE])
 {
     for (uint32_t i = 0; i < tree->root_count; i++) {
         if (memcmp(tree->roots[i], author, ENTRY_AUTHOR_SIZE) == 0)
@@ -165,7 +165,7 @@ static bool is_genesis_root(const struct tree *tree, const uint8_t *author)
 
 uint32_t tree_scope(const struct tree *tree, const uint8_t author[static ENTRY_AUTHOR_SIZE])
 {
-    uint32_t scope = is_genesis_root(tree, author) ? (uint32_t)RECORD_SCOPE_ROOT : 0;
+    uint32_t scope = tree_is_genesis_root(tree, author) ? (uint32_t)RECORD_SCOPE_ROOT : 0;
 
     for (uint32_t i = 0; i < tree->admin_count; i++) {
         if (memcmp(tree->admins[i].key, author, ENTRY_AUTHOR_SIZE) == 0)
@@ -200,7 +200,7 @@ static bool take_grant(struct tree *tree, uint32_t number)
     struct cursor c;
     struct entry e;
 
-    if (link->seq > tree->chain_valids[link->chain] ||
+    if (link->seq > tree->chain_valids[link->chain] || !chain_link_current(tree->chains, link) ||
         !(tree_scope(tree, chain_at(tree->chains, link->chain)->author) & RECORD_SCOPE_ROOT))
         return false;
     decode_link(tree, number, &e);
@@ -258,7 +258,8 @@ static bool counts(const struct tree *tree, uint32_t number, uint16_t kind)
 {
     const struct chain_link *link = chain_link_at(tree->chains, number);
 
-    return link->seq <= tree->chain_valids[link->chain] && in_scope(tree, link, kind);
+    return link->seq <= tree->chain_valids[link->chain] && in_scope(tree, link, kind) &&
+           chain_link_current(tree->chains, link);
 }
 
 bool tree_counts(const struct tree *tree, uint32_t link)
@@ -300,14 +301,22 @@ static void item_at(const void *context, size_t index, struct crdt_item *ret)
     item_of(tree, tree->items[index], ret);
 }
 
-static void fold_key(struct tree *tree, uint32_t key, uint16_t kind, struct crdt_document *ret)
+/* The entries of a key that count. */
+static struct crdt_source collect(struct tree *tree, uint32_t key)
 {
     struct crdt_source source = { .at = item_at, .context = tree };
 
     for (uint32_t n = tree->keys[key].first; n != 0; n = tree->next[n - 1]) {
-        if (counts(tree, n - 1, kind))
+        if (counts(tree, n - 1, tree->keys[key].kind))
             tree->items[source.count++] = n - 1;
     }
+    return source;
+}
+
+static void fold_key(struct tree *tree, uint32_t key, struct crdt_document *ret)
+{
+    struct crdt_source source = collect(tree, key);
+
     crdt_fold(tree->scratch, &source, ret);
 }
 
@@ -318,7 +327,7 @@ int tree_read(struct tree *tree, uint16_t kind, const void *key, size_t key_size
 
     if (slot == 0)
         return -ENOENT;
-    fold_key(tree, slot - 1, kind, ret);
+    fold_key(tree, slot - 1, ret);
     return 0;
 }
 
@@ -397,7 +406,7 @@ struct digest tree_digest(struct tree *tree, struct crdt_value *values, size_t c
         uint8_t flags[3];
         struct digest one;
 
-        fold_key(tree, k, key->kind, &d);
+        fold_key(tree, k, &d);
         if (d.count == 0)
             continue;
         flags[0] = (uint8_t)(d.exists | d.conflict << 1);
@@ -412,4 +421,73 @@ struct digest tree_digest(struct tree *tree, struct crdt_value *values, size_t c
             sum.bytes[i] ^= one.bytes[i];
     }
     return sum;
+}
+
+/* True when something that the entry had seen, and that may still count, is not here or not in a
+ * named chain: the entry has to go on covering it. */
+static bool sees_more(const struct tree *tree, const bool *named, const struct crdt_item *item)
+{
+    for (size_t i = 0; i < item->entry.context_count; i++) {
+        const struct entry_seen *s = &item->entry.context[i];
+        uint32_t chain = chain_find(tree->chains, s->author, s->instance);
+
+        if (chain == CHAIN_NONE || !named[chain] ||
+            (tree->chain_valids[chain] < s->seq &&
+             tree->chain_valids[chain] < chain_allowed(tree->chains, chain)))
+            return true;
+    }
+    return false;
+}
+
+/* Where crdt_needed() puts its marks. */
+struct marker {
+    const struct tree *tree;
+    bool *marks;
+};
+
+static void mark_item(void *context, size_t index)
+{
+    const struct marker *m = context;
+
+    m->marks[m->tree->items[index]] = true;
+}
+
+static void mark_key(struct tree *tree, uint32_t key, const bool *named, bool *marks)
+{
+    struct crdt_source source = collect(tree, key);
+    struct marker marker = { tree, marks };
+    bool all = false;
+
+    for (size_t i = 0; i < source.count && !all; i++) {
+        struct crdt_item item;
+
+        item_at(tree, i, &item);
+        all = sees_more(tree, named, &item) ||
+              !named[chain_link_at(tree->chains, tree->items[i])->chain];
+    }
+    if (!all)
+        crdt_needed(tree->scratch, &source, mark_item, &marker);
+    for (size_t i = 0; i < source.count && all; i++)
+        mark_item(&marker, i);
+}
+
+/* Kinds that are not known here may mean anything, and may have other scopes. */
+static void mark_foreign(struct tree *tree, uint32_t key, bool *marks)
+{
+    for (uint32_t n = tree->keys[key].first; n != 0; n = tree->next[n - 1]) {
+        const struct chain_link *link = chain_link_at(tree->chains, n - 1);
+
+        marks[n - 1] =
+            link->seq <= tree->chain_valids[link->chain] && chain_link_current(tree->chains, link);
+    }
+}
+
+void tree_mark_needed(struct tree *tree, const bool *named, bool *marks)
+{
+    for (uint32_t k = 0; k < tree->key_count; k++) {
+        if (tree->keys[k].kind < RECORD_MAX_)
+            mark_key(tree, k, named, marks);
+        else
+            mark_foreign(tree, k, marks);
+    }
 }

@@ -41,6 +41,10 @@ void tree_update(struct tree *tree);
 /* The scopes of an author now; 0: a stranger. For chain_rules.admits. */
 uint32_t tree_scope(const struct tree *tree, const uint8_t author[static ENTRY_AUTHOR_SIZE]);
 
+/* True for a key of the genesis document: what it signs can be checked with nothing else at hand.
+ */
+bool tree_is_genesis_root(const struct tree *tree, const uint8_t author[static ENTRY_AUTHOR_SIZE]);
+
 /* True when the entry of this link takes part in folds. */
 bool tree_counts(const struct tree *tree, uint32_t link);
 
@@ -71,3 +75,9 @@ uint32_t tree_keys(const struct tree *tree);
  * the order of arrival. For tests and checkpoints; costs a fold of everything. `values` is scratch
  * for the largest document. */
 struct digest tree_digest(struct tree *tree, struct crdt_value *values, size_t capacity);
+
+/* For a checkpoint that names the chains for which named[chain] is true: sets marks[link] for each
+ * entry that readers need (crdt_needed()), as long as everything that the entries of its key had
+ * seen is here and in named chains; otherwise for all of that key, and for all of kinds that this
+ * version does not know. `marks` has chain_set_entries() elements. */
+void tree_mark_needed(struct tree *tree, const bool *named, bool *marks);

@@ -6,6 +6,7 @@
 
 #include "fuzz.h"
 #include "org/chain.h"
+#include "org/checkpoint.h"
 #include "org/leaf.h"
 #include "org/revoke.h"
 #include "org/topology.h"
@@ -55,6 +56,42 @@ static void try_revocation(const uint8_t *data, size_t size)
         return;
     CHECK(revoke_encode(&s, again, &again_size) == 0);
     CHECK(again_size == size && memcmp(again, data, size) == 0);
+}
+
+static void try_checkpoint(const uint8_t *data, size_t size)
+{
+    static struct checkpoint_statement s; /* large */
+    uint8_t again[CHECKPOINT_SIZE_MAX];
+    size_t again_size;
+
+    if (checkpoint_decode(data, size, &s) < 0)
+        return;
+    CHECK(checkpoint_encode(&s, again, &again_size) == 0);
+    CHECK(again_size == size && memcmp(again, data, size) == 0);
+    CHECK(!checkpoint_replaces(&s, &s));
+}
+
+/* A segment goes into chains, and comes out of them as it is. */
+static void try_segment(const uint8_t *data, size_t size)
+{
+    static const struct chain_limits limits = { 4, 50, 4000, 1, 3, 190, 19000 };
+    static const struct chain_rules rules = { anything_holds, everybody_is_admitted, NULL };
+    struct digest org = { { 0 } };
+    struct revoke_set *revocations;
+    struct chain_set *set;
+    uint32_t place;
+    int r;
+
+    CHECK(revoke_set_new(1, &revocations) == 0);
+    CHECK(chain_set_new(&limits, &rules, &org, revocations, &set) == 0);
+    r = chain_take_segment(set, data, size, &place);
+    CHECK(r == 0 || r == -EBADMSG || r == -ENOSPC);
+    if (r == 0) {
+        CHECK(memcmp(chain_segment(set, place), data, size) == 0);
+        CHECK(chain_set_entries(set) > 0 && chain_set_count(set) > 0);
+    }
+    (void)chain_set_free(set);
+    (void)revoke_set_free(revocations);
 }
 
 /* What a chain lists must be packed again, and known to whoever has it. */
@@ -111,6 +148,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
+    if (data[0] == 0xff) {
+        try_checkpoint(data + 1, size - 1);
+        return 0;
+    }
+    if (data[0] == 0xfe) {
+        try_segment(data + 1, size - 1);
+        return 0;
+    }
     switch (data[0] % 5) {
     case 0:
         try_entry(data + 1, size - 1);

@@ -87,6 +87,7 @@ BROCH = Policy(
         "src/org/swim_*": "parts of one core: swim_test.c and the simulator run it whole",
         "src/org/sync_*": "parts of one state machine: sync_test.c runs it whole",
         "src/org/chain_*": "parts of one core: chain_test.c runs it whole",
+        "src/org/replica_disk.*": "a part of the replica: both of its tests run it whole",
         "src/org/store.h": "a contract: store_memory_test.c and store_sqlite_test.c keep it",
         "src/node/cgroup.c": "writes to cgroupfs: tests/vm/confine_test.c",
         "src/work/confine*.c": "acts on a kernel as root: tests/vm/confine_test.c",
