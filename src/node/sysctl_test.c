@@ -96,7 +96,7 @@ static void test_set(void **state)
     assert_int_equal(sysctl_set(path, folder, count, &f), 0);
     assert_int_equal(complaints, 1);
     assert_int_equal(file_read(a, 64, &bytes, &size, &f), 0);
-    assert_string_equal(bytes, "1 2");
+    assert_string_equal((const char *)bytes, "1 2");
     assert_true(sysctl_set(b, folder, count, &f) < 0); /* a folder is no list */
     assert_int_equal(file_remove_tree(folder, &f), 0);
 }

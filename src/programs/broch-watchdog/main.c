@@ -51,7 +51,7 @@ static int pet_for_ever(const struct watchdog *watchdog, int timer_fd, struct fa
 static int guard(unsigned timeout_s, uint64_t notify_fd, struct failure *f)
 {
     struct watchdog watchdog = { .fd = -1 };
-    int timer_fd, r;
+    int timer_fd = -1, r;
 
     r = watchdog_open(device, timeout_s, &watchdog);
     if (r == -ENOENT || r == -ENODEV) {
