@@ -93,6 +93,9 @@ class Published(unittest.TestCase):
     def test_config_schema(self):
         self.compare("config.schema.json", "schema", "config")
 
+    def test_service_schema(self):
+        self.compare("service.schema.json", "schema", "service")
+
     def test_generation_schema(self):
         self.compare("generation.schema.json", "schema", "generation")
 
