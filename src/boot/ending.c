@@ -87,12 +87,13 @@ void ending_fail(struct stage1 *s, const char *step, const struct failure *f)
     if (!cap(s))
         wait_s = 0;
     keep_reason(s, step, f);
+    if (ending == ATTEMPTS_HALT)
+        clear_attempts(s); /* before the word that makes somebody reach for the switch */
     marker_end(ending == ATTEMPTS_REBOOT ? "reboot" : "halt", f->code,
                ending == ATTEMPTS_REBOOT ? 0 : wait_s, marker);
     console_line(s->kmsg_fd, CONSOLE_ERROR, marker);
     if (ending == ATTEMPTS_REBOOT)
         stop(RB_AUTOBOOT);
-    clear_attempts(s);
     wait_and_feed(s, wait_s);
     stop(RB_POWER_OFF);
 }
