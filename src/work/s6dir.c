@@ -32,8 +32,7 @@ static void render_finish(const struct service_manifest *m, const char *folder,
 void s6dir_render_supervision(const struct service_manifest *m, const char *folder,
                               struct work_files *files)
 {
-    work_files_add(files, folder, "run", 0755,
-                   SHEBANG EXECLINE "/fdmove -c 2 1\n/usr/lib/broch/confine %s\n", m->name);
+    work_files_add(files, folder, "run", 0755, "#!/usr/lib/broch/confine %s\n", m->name);
     work_files_add(files, folder, "notification-fd", 0644, "3\n");
     work_files_add(files, folder, "down-signal", 0644, "SIG%s\n", m->stop.signal);
     work_files_add(files, folder, "timeout-kill", 0644, "%llu\n",

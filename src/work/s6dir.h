@@ -1,6 +1,7 @@
 /* The service directory of s6 (skarnet.org/software/s6/servicedir.html) that a manifest becomes:
  *
- *     run              becomes /usr/lib/broch/confine NAME, which becomes the service
+ *     run              "#!/usr/lib/broch/confine NAME": the program that becomes the service, with
+ *                      nothing executed before it
  *     notification-fd  3, for every service: s6 restarts one that said it was ready at once, and
  *                      another only after a second
  *     down             it starts when the orchestrator says so

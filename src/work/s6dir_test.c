@@ -51,9 +51,7 @@ static void check(const char *text, const struct expected *expected, size_t coun
 static void test_daemon(void **state)
 {
     static const struct expected expected[] = {
-        { "run", 0755,
-          "#!/usr/lib/execline/bin/execlineb -P\n/usr/lib/execline/bin/fdmove -c 2 1\n"
-          "/usr/lib/broch/confine time\n" },
+        { "run", 0755, "#!/usr/lib/broch/confine time\n" },
         { "notification-fd", 0644, "3\n" },
         { "down", 0644, "" },
         { "down-signal", 0644, "SIGTERM\n" },
@@ -71,9 +69,7 @@ static void test_daemon(void **state)
 static void test_all_said(void **state)
 {
     static const struct expected expected[] = {
-        { "run", 0755,
-          "#!/usr/lib/execline/bin/execlineb -P\n/usr/lib/execline/bin/fdmove -c 2 1\n"
-          "/usr/lib/broch/confine time\n" },
+        { "run", 0755, "#!/usr/lib/broch/confine time\n" },
         { "notification-fd", 0644, "3\n" },
         { "down", 0644, "" },
         { "down-signal", 0644, "SIGINT\n" },

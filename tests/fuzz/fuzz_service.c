@@ -24,7 +24,7 @@ static void check_directory(const struct service_manifest *m)
 
     s6dir_render(m, &files);
     CHECK(!files.error);
-    CHECK(count_lines(work_files_find(&files, "run")->content) == 3);
+    CHECK(count_lines(work_files_find(&files, "run")->content) == 1);
     CHECK(count_lines(work_files_find(&files, "log/run")->content) == 3);
     for (size_t i = 0; i < files.count; i++)
         CHECK(strspn(files.items[i].path, "abcdefghijklmnopqrstuvwxyz-/") ==

@@ -1,5 +1,8 @@
-/* What s6's run scripts start: becomes the service that its manifest describes. Ends only when that
- * cannot be done; the supervisor then sees a service that died, and the log says why. */
+/* What s6's run scripts are: becomes the service that its manifest describes. Ends only when that
+ * cannot be done; the supervisor then sees a service that died, and the log says why.
+ *
+ * A run script is the line "#!/usr/lib/broch/confine NAME", so that nothing has to be executed
+ * before this program; the kernel adds the script's path as a second operand. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -27,10 +30,10 @@ int main(int argc, char **argv)
 {
     const struct options options = {
         .program = program,
-        .synopsis = "SERVICE",
+        .synopsis = "SERVICE [SCRIPT]",
         .purpose = "Becomes a service: sets up what its manifest says, and executes it.",
         .operand_min = 1,
-        .operand_max = 1,
+        .operand_max = 2,
     };
     struct operands operands;
     struct failure f = FAILURE_NONE;
@@ -42,6 +45,9 @@ int main(int argc, char **argv)
     }
     if (r == 0 && geteuid() != 0)
         r = failure_set(&f, CODE_USAGE, -EPERM, "only root becomes a service");
+    /* A log gets what a service says, wherever it says it. */
+    if (r == 0 && operands.count > 1 && dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
+        r = failure_set(&f, CODE_INTERNAL, -errno, "cannot join errors with output");
     if (r == 0)
         r = become(operands.list[0], &f);
     CHECK(r < 0);
