@@ -90,7 +90,8 @@ static const struct {
     { "\"epoch\": 1", "\"epoch\": null", "\"epoch\" has a wrong" },
     { "\"epoch\": 1", "\"epoch\": 9223372036854775807", "\"epoch\" has a wrong" },
     { "\"epoch\": 1", "\"epoch\": 9223372036854775808", "\"epoch\" has a wrong" },
-    { "\"epoch\": 1", "\"epoch\": 99999999999999999999999", "\"epoch\" has a wrong" },
+    { "\"epoch\": 1", "\"epoch\": 99999999999999999999999",
+      "g.json:" }, /* json-c 0.18 parses less */
     { "\"epoch\": 1", "\"epoch\": 01", "g.json:" },
     { "\"epoch\": 1", "\"epoch\": 1e0", "g.json:" },
     { "false", "0", "\"unlocked\" has a wrong" },

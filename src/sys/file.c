@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <linux/fs.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -132,6 +133,22 @@ int file_write(const char *path, const void *bytes, size_t size, mode_t mode, st
     return r < 0 ? file_failure(f, -r, "write", path) : 0;
 }
 
+/* copy_file_range(2) shares blocks where it can, but refuses to cross from one filesystem to
+ * another
+ * (/tmp is often one of its own); sendfile(2) copies anything. Returns the bytes copied, at least
+ * one. */
+static ssize_t copy_some(int from, int to, off_t at, size_t size)
+{
+    off_t in = at, out = at;
+    ssize_t done = copy_file_range(from, &in, to, &out, size, 0);
+
+    if (done < 0 && (errno == EXDEV || errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS))
+        done = lseek(to, at, SEEK_SET) < 0 ? -1 : sendfile(to, from, &in, size);
+    if (done < 0)
+        return -errno;
+    return done == 0 ? -EIO : done; /* the file got shorter meanwhile */
+}
+
 /* Copies the data ranges of `from`; what lies between them stays a hole. */
 static int copy_ranges(int from, int to, off_t size)
 {
@@ -148,12 +165,13 @@ static int copy_ranges(int from, int to, off_t size)
         hole = lseek(from, data, SEEK_HOLE);
         if (hole < 0)
             return -errno;
-        for (off_t in = data, out = data; in < hole;) {
-            size_t chunk = hole - in > COPY_CHUNK_MAX ? COPY_CHUNK_MAX : (size_t)(hole - in);
-            ssize_t done = copy_file_range(from, &in, to, &out, chunk, 0);
+        for (off_t next = data; next < hole;) {
+            size_t chunk = hole - next > COPY_CHUNK_MAX ? COPY_CHUNK_MAX : (size_t)(hole - next);
+            ssize_t done = copy_some(from, to, next, chunk);
 
-            if (done <= 0)
-                return done < 0 ? -errno : -EIO;
+            if (done < 0)
+                return (int)done;
+            next += done;
         }
         at = hole;
     }

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 
 static char folder[] = "/tmp/broch-file-test.XXXXXX";
 
@@ -115,6 +116,37 @@ static void test_copy_keeps_holes(void **state)
     assert_int_equal(file_copy("missing", "copy2", 0600, &f), -ENOENT);
 }
 
+/* From a memory filesystem to the disk: what the kernel does not copy by itself. */
+static void test_copy_between_filesystems(void **state)
+{
+    static const char path[] = "/dev/shm/broch-file-test";
+    char disk_folder[] = "/var/tmp/broch-file-test.XXXXXX";
+    _cleanup_free_ char *disk_path = NULL;
+    static const char content[] = "from one filesystem to another";
+    struct failure f = FAILURE_NONE;
+    _cleanup_free_ uint8_t *bytes = NULL;
+    struct stat here, there;
+    size_t size;
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    (void)state;
+    assert_true(fd >= 0 && mkdtemp(disk_folder));
+    disk_path = text_make("%s/copy", disk_folder);
+    assert_non_null(disk_path);
+    assert_int_equal(pwrite(fd, content, sizeof(content), 1 << 20), sizeof(content));
+    assert_int_equal(fstat(fd, &there), 0);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(stat(disk_folder, &here), 0);
+    if (here.st_dev == there.st_dev)
+        fail_msg("/dev/shm and %s are one filesystem: this proves nothing", disk_folder);
+    assert_int_equal(file_copy(path, disk_path, 0600, &f), 0);
+    assert_int_equal(file_read(disk_path, 2 << 20, &bytes, &size, &f), 0);
+    assert_int_equal(size, (1 << 20) + sizeof(content));
+    assert_memory_equal(bytes + (1 << 20), content, sizeof(content));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(file_remove_tree(disk_folder, &f), 0);
+}
+
 static int append_name(const char *where, const char *name, void *context, struct failure *f)
 {
     (void)where;
@@ -166,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_read_refuses),
         cmocka_unit_test(test_no_temporary_is_left),
         cmocka_unit_test(test_copy_keeps_holes),
+        cmocka_unit_test(test_copy_between_filesystems),
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_remove_does_not_follow_links),
     };
