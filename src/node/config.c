@@ -60,7 +60,7 @@ static const struct schema network_schema =
 
 static const struct schema_key time_keys[] = {
     { SCHEMA_LIST("servers", struct config_time, servers, 16, HOST_LENGTH_MAX),
-      .validate = config_check_host, .help = "NTP servers; none: the hardware clock alone." },
+      .validate = config_check_server, .help = "NTP servers; none: the hardware clock alone." },
     { SCHEMA_BOOLEAN("rtc_utc", struct config_time, rtc_utc), .fallback.boolean = true,
       .help = "The hardware clock runs in UTC." },
 };

@@ -144,9 +144,55 @@ const char *config_check_domain(const char *text)
     return is_domain(text) ? NULL : "must be a domain name";
 }
 
-const char *config_check_host(const char *text)
+/* Where the host ends; an IPv6 address without brackets has colons, but no port. */
+static bool split_server(const char *text, const char **ret_host, size_t *ret_length,
+                         const char **ret_port)
 {
-    return address_bits(text) > 0 || is_domain(text) ? NULL : "must be a host name or an address";
+    const char *end;
+
+    *ret_port = NULL;
+    *ret_host = text;
+    *ret_length = strlen(text);
+    if (text[0] == '[') {
+        end = strchr(text, ']');
+        if (!end || (end[1] != ':' && end[1] != '\0'))
+            return false;
+        *ret_host = text + 1;
+        *ret_length = (size_t)(end - text) - 1;
+        *ret_port = end[1] == ':' ? end + 2 : NULL;
+    } else if (address_bits(text) == 0 && (end = strchr(text, ':'))) {
+        *ret_length = (size_t)(end - text);
+        *ret_port = end + 1;
+    }
+    return *ret_length < CONFIG_HOST_SIZE;
+}
+
+int config_parse_server(const char *text, struct config_server *ret)
+{
+    const char *host, *port_text;
+    uint64_t port = 0;
+    size_t length;
+
+    if (!split_server(text, &host, &length, &port_text))
+        return -EBADMSG;
+    memcpy(ret->host, host, length);
+    ret->host[length] = '\0';
+    if (text[0] == '[' ? address_bits(ret->host) != IPV6_BITS
+                       : address_bits(ret->host) == 0 && !is_domain(ret->host))
+        return -EBADMSG;
+    if (port_text && (number_parse_text(port_text, UINT16_MAX, &port) < 0 || port == 0))
+        return -EBADMSG;
+    ret->port = (uint16_t)port;
+    return 0;
+}
+
+const char *config_check_server(const char *text)
+{
+    struct config_server server;
+
+    return config_parse_server(text, &server) == 0
+               ? NULL
+               : "must be a host name or an address, perhaps with a port: ntp.example.org:1123";
 }
 
 const char *config_check_interface(const char *text)

@@ -23,8 +23,19 @@ const char *config_check_address(const char *text);
 /* An address with a prefix length: "192.0.2.7/24". */
 const char *config_check_prefix(const char *text);
 
-/* A host name with dots, or an address: a time server. */
-const char *config_check_host(const char *text);
+/* A time server: a host name with dots or an address and, behind a colon, a port other than 123.
+ * An IPv6 address with a port stands in brackets. */
+enum { CONFIG_HOST_SIZE = 256 };
+struct config_server {
+    char host[CONFIG_HOST_SIZE];
+    uint16_t port; /* 0: the usual one */
+};
+
+/* Returns 0, or -EBADMSG with *ret undefined. */
+MUST_USE int config_parse_server(const char *text, struct config_server *ret);
+
+/* The judge that goes with it. */
+const char *config_check_server(const char *text);
 
 /* A DNS domain. */
 const char *config_check_domain(const char *text);
