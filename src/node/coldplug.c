@@ -24,6 +24,27 @@ struct walk {
     void *context;
 };
 
+/* PCI: the base class follows "bc", the subclass "sc" (PCI Code and ID Assignment, 1). The others
+ * are buses on which such devices appear by themselves. */
+bool coldplug_is_urgent(const char *alias)
+{
+    static const char *const buses[] = { "virtio:", "usb:",  "scsi:",  "hid:", "nvme:",
+                                         "mmc:",    "sdio:", "vmbus:", "xen:", "xen-backend:" };
+    static const char *const pci_classes[] = { "bc01", "bc02", "bc06", "bc0Csc03" };
+    const char *class = strncmp(alias, "pci:", 4) == 0 ? strstr(alias, "bc") : NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(buses); i++) {
+        if (strncmp(alias, buses[i], strlen(buses[i])) == 0)
+            return true;
+    }
+    for (size_t i = 0; class && i < ARRAY_SIZE(pci_classes); i++) {
+        if (strncmp(class, pci_classes[i], strlen(pci_classes[i])) == 0)
+            return true;
+    }
+    /* virtio devices announce themselves as whatever they are, in a class of their own vendor. */
+    return strncmp(alias, "pci:v00001AF4", 13) == 0;
+}
+
 struct coldplug_set *coldplug_set_new(void)
 {
     return calloc(1, sizeof(struct coldplug_set));

@@ -13,6 +13,10 @@ enum {
     COLDPLUG_DEPTH_MAX = 32,     /* folders below the root: buses behind bridges behind hubs */
 };
 
+/* Whether a machine waits for the device: disks, networks, the buses behind which they hide, and
+ * keyboards. Everything else (processor features, sensors, sound) may come a little later. */
+bool coldplug_is_urgent(const char *alias);
+
 /* A set of aliases: those that were asked for once. */
 struct coldplug_set;
 

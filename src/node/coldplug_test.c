@@ -93,6 +93,32 @@ static void test_walk(void **state)
     coldplug_set_free(set);
 }
 
+static void test_urgent(void **state)
+{
+    static const char *const urgent[] = {
+        "pci:v00008086d000010D3sv00008086sd00000000bc02sc00i00",
+        "pci:v00008086d00002922sv00001AF4sd00001100bc01sc06i01",
+        "pci:v00001B36d0000000Dsv00001AF4sd00001100bc0Csc03i30",
+        "pci:v00001AF4d00001044sv00001AF4sd00001100bcFFsc00i00",
+        "virtio:d00000001v00001AF4",
+        "usb:v1D6Bp0002d0612dc09dsc00dp01ic09isc00ip00in00",
+    };
+    static const char *const others[] = {
+        "pci:v00008086d00002930sv00001AF4sd00001100bc0Csc05i00",
+        "cpu:type:x86,ven0002fam006Bmod0001:feature:,0000,0001",
+        "acpi:PNP0C0C:",
+        "platform:pcspkr",
+        "pci:",
+        "",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(urgent); i++)
+        assert_true(coldplug_is_urgent(urgent[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        assert_false(coldplug_is_urgent(others[i]));
+}
+
 static void test_set(void **state)
 {
     struct coldplug_set *set = coldplug_set_new();
@@ -116,6 +142,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_urgent),
         cmocka_unit_test(test_set),
     };
 

@@ -47,6 +47,12 @@ static bool is_prefix(const char *word)
     return config_check_prefix(word) == NULL;
 }
 
+/* dhcpcd tells addresses with and without their prefix. */
+static bool is_own_address(const char *word)
+{
+    return is_address(word) || is_prefix(word);
+}
+
 static bool is_domain(const char *word)
 {
     return config_check_domain(word) == NULL;
@@ -96,14 +102,14 @@ static const struct variable {
     { "dhcp", "search", "new_domain_search", is_domain },
     { "dhcp", "search", "new_domain_name", is_domain },
     { "dhcp", "ntp", "new_ntp_servers", is_address },
-    { "dhcp6", "addresses", "new_dhcp6_ia_na%u_ia_addr1", is_address },
-    { "dhcp6", "addresses", "new_dhcp6_ia_na%u_ia_addr2", is_address },
+    { "dhcp6", "addresses", "new_dhcp6_ia_na%u_ia_addr1", is_own_address },
+    { "dhcp6", "addresses", "new_dhcp6_ia_na%u_ia_addr2", is_own_address },
     { "dhcp6", "dns", "new_dhcp6_name_servers", is_server },
     { "dhcp6", "search", "new_dhcp6_domain_search", is_domain },
     { "dhcp6", "ntp", "new_dhcp6_sntp_servers", is_address },
     { "ra", "routers", "nd%u_from", is_address },
-    { "ra", "addresses", "nd%u_addr1", is_address },
-    { "ra", "addresses", "nd%u_addr2", is_address },
+    { "ra", "addresses", "nd%u_addr1", is_own_address },
+    { "ra", "addresses", "nd%u_addr2", is_own_address },
     { "ra", "dns", "nd%u_rdnss1_servers", is_server },
     { "ra", "dns", "nd%u_rdnss2_servers", is_server },
     { "ra", "search", "nd%u_dnssl1_search", is_domain },

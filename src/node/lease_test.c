@@ -131,12 +131,14 @@ static void test_advertisements(void **state)
     assert_int_equal(
         REPORT(facts, { "interface", "eth1" }, { "protocol", "ra" }, { "reason", "ROUTERADVERT" },
                { "ifcarrier", "up" }, { "if_up", "true" }, { "nd1_from", "fe80::2" },
-               { "nd1_addr1", "fec0::5054:ff:fe12:3456" }, { "nd1_rdnss1_servers", "fec0::3" },
+               { "nd1_addr1", "fec0::5054:ff:fe12:3456/64" }, { "nd1_rdnss1_servers", "fec0::3" },
                { "nd1_dnssl1_search", "v6.example.org" }, { "nd2_from", "fe80::7" },
                { "nd2_rdnss1_servers", "fe80::7%eth1 fec0::3" }),
         0);
     assert_string_equal(resolver(facts, &none, &none),
                         "search v6.example.org\nnameserver fec0::3\nnameserver fe80::7%eth1\n");
+    assert_non_null(strstr(json_object_to_json_string_ext(facts, JSON_C_TO_STRING_NOSLASHESCAPE),
+                           "fec0::5054:ff:fe12:3456/64"));
     assert_int_equal(REPORT(facts, { "interface", "eth1" }, { "protocol", "dhcp6" },
                             { "reason", "BOUND6" }, { "if_up", "true" },
                             { "new_dhcp6_ia_na1_ia_addr1", "fec0::99" },

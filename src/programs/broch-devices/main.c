@@ -1,11 +1,13 @@
-/* Loads the drivers that the machine's devices ask for: first for those that are there, then, for
- * as long as it runs, for those that come. A driver that cannot be loaded is one line and nothing
- * more: the machine goes on without that device. */
+/* Loads the drivers that the machine's devices ask for: first for the disks and networks that are
+ * there, and it is ready; then, with little haste, for everything else; then, for as long as it
+ * runs, for what comes. A driver that cannot be loaded is one line and nothing more: the machine
+ * goes on without that device. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <libkmod.h>
 
@@ -19,6 +21,8 @@
 
 static const char program[] = "broch-devices";
 static const char devices[] = "/sys/devices";
+
+enum { LATER_NICE = 10 };
 
 struct plug {
     struct kmod_ctx *kmod;
@@ -83,14 +87,24 @@ static int load_alias(const char *alias, void *context)
 
 /* --- Devices that are there --- */
 
-static int look_at_all(struct plug *plug, struct failure *f)
+static int load_urgent(const char *alias, void *context)
+{
+    return coldplug_is_urgent(alias) ? load_alias(alias, context) : 0;
+}
+
+static int load_rest(const char *alias, void *context)
+{
+    return coldplug_is_urgent(alias) ? 0 : load_alias(alias, context);
+}
+
+static int look_at_all(struct plug *plug, coldplug_each load, struct failure *f)
 {
     struct coldplug_set *set = coldplug_set_new();
     int r;
 
     if (!set)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
-    r = coldplug_walk(devices, set, load_alias, plug, f);
+    r = coldplug_walk(devices, set, load, plug, f);
     coldplug_set_free(set);
     return r;
 }
@@ -121,7 +135,7 @@ static int take_events(struct plug *plug, struct failure *f)
         else if (size == -EAGAIN)
             return 0;
         else if (size == -ENOBUFS)
-            r = look_at_all(plug, f); /* some were lost */
+            r = look_at_all(plug, load_alias, f); /* some were lost */
         else if (size != -EBADMSG)
             r = failure_set(f, CODE_DEVICES, size, "cannot receive the kernel's events");
         if (r < 0)
@@ -188,22 +202,39 @@ static int open_sources(struct plug *plug, struct failure *f)
     return 0;
 }
 
-static int plug_in(struct plug *plug, uint64_t notify_fd, struct failure *f)
+/* One look, and what it made appear. Says what came of it. */
+static int look(struct plug *plug, const char *what, coldplug_each load, struct failure *f)
 {
+    unsigned aliases = plug->alias_count, modules = module_count, failures = plug->failure_count;
     uint64_t start = event_now_ns();
-    int r = open_sources(plug, f);
+    int r = look_at_all(plug, load, f);
 
-    if (r == 0)
-        r = look_at_all(plug, f);
     if (r == 0)
         r = take_events(plug, f);
     if (r < 0)
         return r;
-    (void)fprintf(stderr, "%s: %u aliases, %u modules loaded, %u failed, in %llu ms\n", program,
-                  plug->alias_count, module_count, plug->failure_count,
+    (void)fprintf(stderr, "%s: %s: %u aliases, %u modules loaded, %u failed, in %llu ms\n", program,
+                  what, plug->alias_count - aliases, module_count - modules,
+                  plug->failure_count - failures,
                   (unsigned long long)((event_now_ns() - start) / NS_PER_MS));
+    return 0;
+}
+
+static int plug_in(struct plug *plug, uint64_t notify_fd, struct failure *f)
+{
+    int r = open_sources(plug, f);
+
+    if (r == 0)
+        r = look(plug, "disks and networks", load_urgent, f);
+    if (r < 0)
+        return r;
     notify_ready(notify_fd);
-    return watch(plug, f);
+    /* The kernel checks a signature for each module, which takes the processor away from services
+     * that start meanwhile: they go first. */
+    (void)setpriority(PRIO_PROCESS, 0, LATER_NICE);
+    r = look(plug, "the rest", load_rest, f);
+    (void)setpriority(PRIO_PROCESS, 0, 0);
+    return r < 0 ? r : watch(plug, f);
 }
 
 int main(int argc, char **argv)

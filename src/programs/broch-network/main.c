@@ -47,8 +47,14 @@ static int prepare(const char *path, struct failure *f)
 static int become(const char *path, struct failure *f)
 {
     char file[256];
-    char *const arguments[] = { (char[]){ "dhcpcd" }, (char[]){ "--nobackground" },
-                                (char[]){ "--config" }, file, NULL };
+    /* What it says goes to standard error; it would send the same to syslog(3) once more. */
+    char *const arguments[] = { (char[]){ "dhcpcd" },
+                                (char[]){ "--nobackground" },
+                                (char[]){ "--logfile" },
+                                (char[]){ "/dev/null" },
+                                (char[]){ "--config" },
+                                file,
+                                NULL };
 
     (void)snprintf(file, sizeof(file), "%s", path);
     (void)execv(DHCPCD_PROGRAM, arguments);
