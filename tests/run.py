@@ -85,7 +85,7 @@ def machines(results, build):
         generation = os.path.join(ROOT, "out", f"broch-v{version.read().strip()}-node-x86_64")
     env = dict(os.environ, BROCH_TREE=output_of([broch, "tools"]), BROCH_GENERATION=generation,
                BROCH_KEYS=development_keys())
-    meson(results, build, ["vm"], env, workers=1)
+    meson(results, build, ["vm"], env, workers=os.cpu_count())
     meson(results, build, ["factory"], env, workers=1)
     count_factory(results, build)
 
