@@ -45,6 +45,8 @@ struct compose {
     size_t count;
     compose_rewrite rewrite;
     void *rewrite_context;
+    compose_owner owner;
+    const void *owner_context;
     uint8_t *block;
 };
 
@@ -103,6 +105,12 @@ static void tell_watchers(const struct compose *compose, const char *path, bool 
         if (strcmp(compose->watched[i].path, path) == 0)
             *compose->watched[i].found = true;
     }
+}
+
+void compose_set_owner(struct compose *compose, compose_owner owner, const void *context)
+{
+    compose->owner = owner;
+    compose->owner_context = context;
 }
 
 /* Takes over the entry's strings, also on failure. */
@@ -426,6 +434,16 @@ static int check_hard_link(const struct compose *compose, const char *path, cons
     return 0;
 }
 
+static void set_owner(const struct compose *compose, struct archive_entry *entry)
+{
+    if (!compose->owner)
+        return;
+    archive_entry_set_uid(
+        entry, compose->owner((uint32_t)archive_entry_uid(entry), false, compose->owner_context));
+    archive_entry_set_gid(
+        entry, compose->owner((uint32_t)archive_entry_gid(entry), true, compose->owner_context));
+}
+
 static int copy_root_entry(struct compose *compose, struct archive *in, struct archive *out,
                            struct archive_entry *entry, struct failure *f)
 {
@@ -443,6 +461,7 @@ static int copy_root_entry(struct compose *compose, struct archive *in, struct a
     if (r <= 0)
         return r;
     set_times(entry, compose->date);
+    set_owner(compose, entry);
     if (is_rewritten(compose, path))
         return rewrite_root_file(compose, in, out, entry, path, f);
     tell_watchers(
@@ -454,20 +473,73 @@ static int copy_root_entry(struct compose *compose, struct archive *in, struct a
     return archive_entry_size(entry) > 0 ? copy_data(compose, in, out, path, f) : 0;
 }
 
+static int open_root(const char *root_tar, struct archive **ret, struct failure *f)
+{
+    struct archive *in = archive_read_new();
+    int r;
+
+    if (in && archive_read_support_format_tar(in) == ARCHIVE_OK &&
+        archive_read_open_filename(in, root_tar, BLOCK_SIZE) == ARCHIVE_OK) {
+        *ret = in;
+        return 0;
+    }
+    r = in ? archive_failure(f, in, root_tar) : failure_set(f, CODE_INTERNAL, -ENOMEM, "memory");
+    free_reader(&in);
+    return r;
+}
+
+static int read_text(struct archive *in, struct archive_entry *entry, const char *path,
+                     struct text *ret, struct failure *f)
+{
+    la_int64_t size = archive_entry_size(entry);
+    _cleanup_free_ char *bytes = NULL;
+
+    if (archive_entry_filetype(entry) != AE_IFREG || size < 0 || size > BLOCK_SIZE)
+        return failure_set(f, CODE_STEP_FAILED, -ERANGE,
+                           "'%s' is no file or has more than %d bytes", path, BLOCK_SIZE);
+    bytes = malloc((size_t)size + 1);
+    if (!bytes)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "memory");
+    if (archive_read_data(in, bytes, (size_t)size) != size)
+        return archive_failure(f, in, path);
+    text_add_bytes(ret, bytes, (size_t)size);
+    return text_status(ret) < 0 ? failure_set(f, CODE_INTERNAL, -ENOMEM, "memory") : 0;
+}
+
+int compose_read_root(const char *root_tar, const char *path, struct text *ret, struct failure *f)
+{
+    _cleanup_(free_reader) struct archive *in = NULL;
+    struct archive_entry *entry;
+    int status, r = open_root(root_tar, &in, f);
+
+    if (r < 0)
+        return r;
+    while ((status = archive_read_next_header(in, &entry)) == ARCHIVE_OK) {
+        const char *name = archive_entry_pathname(entry);
+        char normal[PATH_MAX];
+
+        if (!name || strlen(name) >= PATH_MAX)
+            continue;
+        normal_path(name, normal);
+        if (strcmp(normal, path) == 0)
+            return read_text(in, entry, path, ret, f);
+    }
+    if (status != ARCHIVE_EOF)
+        return archive_failure(f, in, root_tar);
+    return failure_set(f, CODE_STEP_FAILED, -ENOENT, "'%s' has no '%s'", root_tar, path);
+}
+
 static int copy_root(struct compose *compose, const char *root_tar, struct archive *out,
                      struct failure *f)
 {
-    _cleanup_(free_reader) struct archive *in = archive_read_new();
+    _cleanup_(free_reader) struct archive *in = NULL;
     struct archive_entry *entry;
-    int status;
+    int status, r = open_root(root_tar, &in, f);
 
-    if (!in || archive_read_support_format_tar(in) != ARCHIVE_OK ||
-        archive_read_open_filename(in, root_tar, BLOCK_SIZE) != ARCHIVE_OK)
-        return in ? archive_failure(f, in, root_tar)
-                  : failure_set(f, CODE_INTERNAL, -ENOMEM, "memory");
+    if (r < 0)
+        return r;
     while ((status = archive_read_next_header(in, &entry)) == ARCHIVE_OK) {
-        int r = copy_root_entry(compose, in, out, entry, f);
-
+        r = copy_root_entry(compose, in, out, entry, f);
         if (r < 0)
             return r;
     }

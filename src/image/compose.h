@@ -43,6 +43,16 @@ typedef int (*compose_rewrite)(const struct compose_file *file, void *context, s
  * layer has it, and for layer files whose name ends in ".in" (which lose that ending). */
 void compose_set_rewrite(struct compose *compose, compose_rewrite rewrite, void *context);
 
+/* Asks for the owner of each entry of the packages' root: a new number for a user's or a group's.
+ */
+typedef uint32_t (*compose_owner)(uint32_t id, bool is_group, const void *context);
+void compose_set_owner(struct compose *compose, compose_owner owner, const void *context);
+
+/* Reads one file of a packages' root by its path (without leading slash) before anything is
+ * written: appended to *ret. -ENOENT when it is not there, -ERANGE over a mebibyte. */
+MUST_USE int compose_read_root(const char *root_tar, const char *path, struct text *ret,
+                               struct failure *f);
+
 /* Sets *ret_found in compose_write() when there is a program at `path` (without leading slash): an
  * executable file, or a link. Both are borrowed until then. */
 MUST_USE int compose_watch(struct compose *compose, const char *path, bool *ret_found,

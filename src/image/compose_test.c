@@ -408,6 +408,58 @@ static void test_watch(void **state)
         assert_int_equal(found[i], i < 3);
 }
 
+static uint32_t add_thousand(uint32_t id, bool is_group, const void *context)
+{
+    return id == *(const uint32_t *)context ? id + (is_group ? 2000 : 1000) : id;
+}
+
+static void test_owner(void **state)
+{
+    static const struct entry owned[] = {
+        { "./usr/bin/mine", 'f', 02755, 7, "x" },
+        { "./usr/bin/other", 'f', 0755, 8, "x" },
+    };
+    static const uint32_t who = 7;
+    struct compose *compose = compose_make(DATE);
+    _cleanup_text_ struct text text = TEXT_INIT;
+    struct failure f = FAILURE_NONE;
+    struct archive *in = archive_read_new();
+    struct archive_entry *entry;
+
+    (void)state;
+    write_root("root.tar", owned, ARRAY_SIZE(owned));
+    compose_set_owner(compose, add_thousand, &who);
+    assert_int_equal(compose_write(compose, "root.tar", "out.tar", &f), 0);
+    compose_free(compose);
+    assert_int_equal(archive_read_support_format_tar(in), ARCHIVE_OK);
+    assert_int_equal(archive_read_open_filename(in, "out.tar", 10240), ARCHIVE_OK);
+    assert_int_equal(archive_read_next_header(in, &entry), ARCHIVE_OK);
+    assert_int_equal(archive_entry_uid(entry), 1007);
+    assert_int_equal(archive_entry_gid(entry), 2007);
+    assert_int_equal(archive_entry_perm(entry), 02755);
+    assert_int_equal(archive_read_next_header(in, &entry), ARCHIVE_OK);
+    assert_int_equal(archive_entry_uid(entry), 8);
+    assert_int_equal(archive_read_free(in), ARCHIVE_OK);
+}
+
+static void test_read_root(void **state)
+{
+    static const struct entry files[] = {
+        { "./etc/passwd", 'f', 0644, 0, "root:x:0:0\n" },
+        { "./etc/link", 'l', 0777, 0, "passwd" },
+    };
+    _cleanup_text_ struct text text = TEXT_INIT;
+    struct failure f = FAILURE_NONE;
+
+    (void)state;
+    write_root("root.tar", files, ARRAY_SIZE(files));
+    assert_int_equal(compose_read_root("root.tar", "etc/passwd", &text, &f), 0);
+    assert_string_equal(text_string(&text), "root:x:0:0\n");
+    assert_int_equal(compose_read_root("root.tar", "etc/group", &text, &f), -ENOENT);
+    assert_int_equal(compose_read_root("root.tar", "etc/link", &text, &f), -ERANGE);
+    assert_true(compose_read_root("none.tar", "etc/passwd", &text, &f) < 0);
+}
+
 static void test_failures(void **state)
 {
     static const char *const bad[] = { "", "no tar at all, but long enough to be looked at twice" };
@@ -484,6 +536,8 @@ int main(void)
         cmocka_unit_test(test_rewrite_large),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_owner),
+        cmocka_unit_test(test_read_root),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_truncated_root),
         cmocka_unit_test(test_foreign_name),

@@ -17,6 +17,7 @@
 #include "image/compose.h"
 #include "image/development.h"
 #include "image/tool.h"
+#include "image/users.h"
 #include "sys/file.h"
 
 enum { SUPERBLOCK_SIZE = 512, UUID_TEXT_SIZE = 37, ROOT_HASH_FILE_MAX = 4096, BLOCK = 4096 };
@@ -105,38 +106,80 @@ static bool is_user_database(const char *path)
            strcmp(path, "etc/shadow") == 0 || strcmp(path, "etc/gshadow") == 0;
 }
 
+/* What files become on their way into the image. */
+struct change {
+    struct build *build;
+    struct users_numbers numbers;
+};
+
+static int rewrite_users(const struct compose_file *file, struct change *change, struct text *ret,
+                         struct failure *f)
+{
+    struct build *build = change->build;
+    _cleanup_text_ struct text text = TEXT_INIT;
+    struct compose_file changed = *file;
+
+    if (strcmp(file->path, "etc/shadow") == 0)
+        development_shadow(file->bytes, file->size, build->keys.development, &text);
+    else
+        users_renumber(file, &change->numbers, &text);
+    if (text_status(&text) < 0)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    changed.bytes = (const uint8_t *)text_string(&text);
+    changed.size = text.length;
+    return services_add_users(&build->services, &changed, ret, f);
+}
+
 static int rewrite(const struct compose_file *file, void *context, struct text *ret,
                    struct failure *f)
 {
-    struct build *build = context;
-    _cleanup_text_ struct text shadow = TEXT_INIT;
-    struct compose_file changed = *file;
+    struct change *change = context;
+    const struct build *build = change->build;
 
-    if (strcmp(file->path, "etc/shadow") == 0) {
-        development_shadow(file->bytes, file->size, build->keys.development, &shadow);
-        changed.bytes = (const uint8_t *)text_string(&shadow);
-        changed.size = shadow.length;
-    }
-    if (text_status(&shadow) < 0)
-        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
     if (is_user_database(file->path))
-        return services_add_users(&build->services, &changed, ret, f);
+        return rewrite_users(file, change, ret, f);
     if (template_fill(file->bytes, file->size, build->os_release, ret) == -EINVAL)
         return failure_set(f, CODE_SCHEMA, -EINVAL,
                            "'%s.in' names a field that os-release does not have", file->path);
     return 0;
 }
 
+static uint32_t own(uint32_t id, bool is_group, const void *context)
+{
+    return users_number(id, is_group, &((const struct change *)context)->numbers);
+}
+
+static int plan_users(const char *root, struct users_numbers *ret, struct failure *f)
+{
+    _cleanup_text_ struct text passwd = TEXT_INIT, group = TEXT_INIT;
+    struct compose_file files[] = { { "etc/passwd", NULL, 0 }, { "etc/group", NULL, 0 } };
+    int r = compose_read_root(root, files[0].path, &passwd, f);
+
+    if (r == 0)
+        r = compose_read_root(root, files[1].path, &group, f);
+    if (r < 0)
+        return r;
+    files[0].bytes = (const uint8_t *)text_string(&passwd);
+    files[0].size = passwd.length;
+    files[1].bytes = (const uint8_t *)text_string(&group);
+    files[1].size = group.length;
+    return users_plan(&files[0], &files[1], ret, f);
+}
+
 static int write_tar(struct build *build, const char *tar, struct failure *f)
 {
     _cleanup_free_ char *root = step_path(&build->rootfs, "rootfs.tar");
     struct compose *compose = compose_make(build->supply.lock.date);
+    struct change change = { .build = build };
     int r = compose && root ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
 
     if (r == 0)
+        r = plan_users(root, &change.numbers, f);
+    if (r == 0)
         r = add_layers(build, compose, f);
     if (r == 0) {
-        compose_set_rewrite(compose, rewrite, build);
+        compose_set_rewrite(compose, rewrite, &change);
+        compose_set_owner(compose, own, &change);
         r = compose_write(compose, root, tar, f);
         if (r == 0)
             r = services_judge_image(&build->services, f);
@@ -247,6 +290,8 @@ int build_system(struct build *build, struct failure *f)
     step_input_digest(&build->system, "overlay", &digest);
     for (size_t i = 0; i < build->profile.services.enable.count; i++)
         step_input_text(&build->system, "service", build->profile.services.enable.items[i]);
+    /* Raised when packages' users or files get other numbers. */
+    step_input_number(&build->system, "users", 1);
     step_input_text(&build->system, "os-release", build->os_release);
     step_input_number(&build->system, "date", build->supply.lock.date);
     return step_do(&build->system, &build->shared, run, build, f);

@@ -24,7 +24,7 @@ class Services(unittest.TestCase):
         original = lab.read(self.profile).decode()
         self.addCleanup(lab.write, original, self.profile)
         self.addCleanup(lambda: os.path.exists(self.manifest) and os.unlink(self.manifest))
-        lab.write(original.replace('"ready"]', '"ready", "first"]'), self.profile)
+        lab.write(original.replace("enable = [", 'enable = ["first", '), self.profile)
 
     def build(self, text):
         lab.write(text, self.manifest)
@@ -65,6 +65,17 @@ class Services(unittest.TestCase):
         [again] = self.read(self.build(GOOD + "required = false\n").stdout.strip(), "etc/passwd")
         self.assertEqual([line for line in again if line.startswith("broch-first:")], user)
 
+    def test_numbers_follow_from_names(self):
+        """Packages' users too: no number says in which order packages were set up."""
+        folder = self.build(GOOD).stdout.strip()
+        for lines, first in zip(self.read(folder, "etc/passwd", "etc/group"), (100, 101)):
+            numbers = {line.split(":")[0]: int(line.split(":")[2]) for line in lines}
+            self.assertEqual([name for name, number in numbers.items() if first <= number <= 999], [])
+            self.assertIn(numbers["_chrony"], range(200000, 524288))
+        result = lab.tool("dump.erofs", "--path=/etc/chrony/chrony.keys", f"{folder}/system.erofs", binds=[folder])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout.decode(), rf"Gid: {numbers['_chrony']}\b")
+
     def test_unknown_key(self):
         self.refused("BR-SCHEMA", f"{self.manifest}:7: ", "'need'", "'needs'", text=GOOD + 'need = ["x"]\n')
 
@@ -72,7 +83,7 @@ class Services(unittest.TestCase):
         self.refused("BR-SYNTAX", f"{self.manifest}:7: ", text=GOOD + "required = = true\n")
 
     def test_cycle(self):
-        self.refused("BR-SERVICE-CYCLE", "watchdog -> first -> watchdog",
+        self.refused("BR-SERVICE-CYCLE", "first -> watchdog -> first",
                      text=GOOD.replace('["ready"]', '["ready", "watchdog"]'))
 
     def test_missing_dependency(self):
@@ -87,7 +98,7 @@ class Services(unittest.TestCase):
         self.refused("BR-SERVICE-USER", f"{self.manifest}:7: ", "'nobdy'", text=GOOD + 'user = "nobdy"\n')
 
     def test_missing_manifest(self):
-        lab.write(lab.read(self.profile).decode().replace('"first"]', '"frist"]'), self.profile)
+        lab.write(lab.read(self.profile).decode().replace('"first",', '"frist",'), self.profile)
         self.refused("BR-SERVICE-UNKNOWN", "services.enable", "'frist'", "did you mean 'first'?", text=GOOD)
 
     def test_tier_that_does_not_run(self):
