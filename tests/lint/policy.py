@@ -17,6 +17,7 @@ BROCH = Policy(
     },
     edges={
         ("image", "work"): "manifest.h, graph.h: the factory checks services as the machine does",
+        ("node", "work"): "snapshot.h: the state of the services, which the metrics show",
         ("image", "boot"): "initrd.h, their contract: the factory packs what stage 1 lives in",
     },
     pure=("org", "store"),
@@ -42,7 +43,6 @@ BROCH = Policy(
         "supervise_step": "see supervise_init",
         "supervise_is_ready": "see supervise_init",
         "snapshot_add_service": "see snapshot_find",
-        "snapshot_read": "see snapshot_find",
         "snapshot_write": "see snapshot_find",
         "store_sqlite_open": "its user, the maintainer, does not exist yet",
         "store_sqlite_store": "see store_sqlite_open",
@@ -71,6 +71,7 @@ BROCH = Policy(
     untested={
         "src/programs/*/main.c": "arguments and wiring only; the command and VM tests run it",
         "src/programs/broch-config/apply.c": "sets names of a running machine: tests/vm/config_test.c",
+        "src/programs/broch-metrics/gather.c": "reads /proc and cgroups: tests/vm/config_test.c",
         "src/programs/broch-halt/stop.c": "ends all processes and calls reboot(2): VM tests run it",
         "src/image/drivers.c": "packs the drivers: tests/factory unpacks and checks them",
         "src/image/disk.c": "runs sfdisk, mtools, qemu-img: tests/factory checks their result",
