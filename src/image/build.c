@@ -20,15 +20,16 @@ static const struct {
     const char *name;
     int (*run)(struct build *build, struct failure *f);
 } order[] = {
-    { "programs", build_programs }, { "kernel", build_kernel },   { "rootfs", build_rootfs },
-    { "system", build_system },     { "drivers", build_drivers }, { "initrd", build_initrd },
-    { "uki", build_uki },           { "disk", build_disk },
+    { "programs", build_programs }, { "kernel", build_kernel }, { "rootfs", build_rootfs },
+    { "policy", build_policy },     { "system", build_system }, { "drivers", build_drivers },
+    { "initrd", build_initrd },     { "uki", build_uki },       { "disk", build_disk },
 };
 
 static struct step *step_at(struct build *build, size_t index)
 {
-    struct step *const steps[] = { &build->programs, &build->kernel, &build->rootfs, &build->system,
-                                   &build->drivers,  &build->initrd, &build->uki,    &build->disk };
+    struct step *const steps[] = { &build->programs, &build->kernel, &build->rootfs,
+                                   &build->policy,   &build->system, &build->drivers,
+                                   &build->initrd,   &build->uki,    &build->disk };
 
     _Static_assert(ARRAY_SIZE(steps) == ARRAY_SIZE(order), "each step of the order has a place");
     return steps[index];

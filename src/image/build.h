@@ -44,6 +44,7 @@ struct build {
     struct step programs;
     struct step kernel;
     struct step rootfs;
+    struct step policy;
     struct step system;
     struct step drivers;
     struct step initrd;
@@ -68,6 +69,7 @@ MUST_USE bool build_rootfs_cached(struct build *build);
 MUST_USE int build_programs(struct build *build, struct failure *f);
 MUST_USE int build_kernel(struct build *build, struct failure *f);
 MUST_USE int build_rootfs(struct build *build, struct failure *f);
+MUST_USE int build_policy(struct build *build, struct failure *f);
 MUST_USE int build_system(struct build *build, struct failure *f);
 MUST_USE int build_drivers(struct build *build, struct failure *f);
 MUST_USE int build_initrd(struct build *build, struct failure *f);

@@ -20,7 +20,13 @@
 #include "image/users.h"
 #include "sys/file.h"
 
-enum { SUPERBLOCK_SIZE = 512, UUID_TEXT_SIZE = 37, ROOT_HASH_FILE_MAX = 4096, BLOCK = 4096 };
+enum {
+    SUPERBLOCK_SIZE = 512,
+    UUID_TEXT_SIZE = 37,
+    ROOT_HASH_FILE_MAX = 4096,
+    POLICY_FILE_MAX = 16 << 20,
+    BLOCK = 4096
+};
 
 /* UUID and salt follow from what goes into the image, after the clean-up: another content has
  * another identity, and the same content has the same one whatever a maintainer script left behind
@@ -78,6 +84,17 @@ static int add_services(struct build *build, struct compose *compose, struct fai
     return r < 0 ? r : add_order(build, compose, f);
 }
 
+static int add_policy(const struct build *build, struct compose *compose, struct failure *f)
+{
+    _cleanup_free_ char *path = step_path(&build->policy, "apparmor.policy");
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t size = 0;
+    int r = path ? file_read(path, POLICY_FILE_MAX, &bytes, &size, f)
+                 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+
+    return r < 0 ? r : compose_add_file(compose, "usr/lib/broch/apparmor.policy", bytes, size, f);
+}
+
 static int add_layers(struct build *build, struct compose *compose, struct failure *f)
 {
     _cleanup_free_ char *modules = step_path(&build->kernel, "tree");
@@ -92,6 +109,8 @@ static int add_layers(struct build *build, struct compose *compose, struct failu
         r = compose_add_folder(compose, programs, "", f);
     if (r == 0)
         r = compose_add_folder(compose, overlay, "", f);
+    if (r == 0)
+        r = add_policy(build, compose, f);
     if (r == 0)
         r = add_services(build, compose, f);
     if (r == 0)
@@ -282,6 +301,7 @@ int build_system(struct build *build, struct failure *f)
     step_init(&build->system, "system");
     step_input_digest(&build->system, "tools", &build->tree.digest);
     step_input_digest(&build->system, "rootfs", &build->rootfs.result);
+    step_input_digest(&build->system, "policy", &build->policy.result);
     step_input_digest(&build->system, "kernel", &build->kernel.result);
     step_input_digest(&build->system, "programs", &step_output(&build->programs, "tree")->digest);
     r = digest_tree(overlay, &digest, f);

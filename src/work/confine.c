@@ -26,15 +26,27 @@ static const struct {
     { "account", ALL, confine_account },
     /* Nothing may be left of the last start when this one makes its files. */
     { "leftovers", STRICT, confine_end_leftovers },
+    /* On the machine's own mounts, so that it is the same folder after a restart. */
     { "scratch", ALL, confine_make_scratch },
-    /* Forks the waiter before the control group and the root are the service's own. */
+    /* Forks the waiter while control group and root are still the machine's: it is no part of the
+     * service, and sees a file wherever it appears. */
     { "readiness", ALL, confine_prepare_ready },
+    /* Early, so that all that follows counts as the service's. Before the namespaces: afterwards
+     * the group would be the root of what it sees, and not to be found. */
     { "cgroup", ALL, confine_join_cgroup },
     /* Needs capabilities: a better score than one had, more descriptors. */
     { "limits", ALL, confine_set_limits },
+    { "namespaces", STRICT, confine_leave_namespaces },
+    { "loopback", STRICT, confine_raise_loopback },
+    /* From here on only the service's own tree is seen. */
+    { "root", STRICT, confine_enter_root },
+    /* Takes effect when the program is executed; needs /proc, and user 0 to write there. */
+    { "profile", STRICT, confine_set_profile },
     /* From here on without the rights of root. */
-    { "account-change", ALL, confine_become },
+    { "user", ALL, confine_become },
     { "privileges", STRICT, confine_no_new_privileges },
+    /* Last of all: it forbids most of what the parts before it do. */
+    { "filter", STRICT, confine_set_filter },
     { "ready", ALL, confine_finish_ready },
 };
 

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "work/confine_names.h"
+#include "work/confine_part.h"
 
 /* Any of these in clone's flags makes a namespace, where a process has every capability again. */
 #define NAMESPACE_FLAGS                                                                            \
@@ -126,4 +127,11 @@ int confine_filter_load(const char *const *asked, size_t count, struct failure *
     if (r == 0)
         r = load_allowlist(asked, count);
     return r < 0 ? failure_set(f, CODE_CONFINE, r, "cannot set up the filter of system calls") : 0;
+}
+
+int confine_set_filter(struct confine *c, struct failure *f)
+{
+    const struct schema_list *asked = &c->manifest->confine.syscalls;
+
+    return confine_filter_load((const char *const *)asked->items, asked->count, f);
 }

@@ -40,3 +40,12 @@ MUST_USE int confine_finish_ready(struct confine *c, struct failure *f);
 
 /* confine_root.c: what it sees. */
 MUST_USE int confine_make_scratch(struct confine *c, struct failure *f);
+MUST_USE int confine_leave_namespaces(struct confine *c, struct failure *f);
+MUST_USE int confine_raise_loopback(struct confine *c, struct failure *f);
+MUST_USE int confine_enter_root(struct confine *c, struct failure *f);
+
+/* confine_profile.c: what the kernel's AppArmor lets it do, from the execution on. */
+MUST_USE int confine_set_profile(struct confine *c, struct failure *f);
+
+/* confine_filter.c: which calls of the kernel it may make. */
+MUST_USE int confine_set_filter(struct confine *c, struct failure *f);

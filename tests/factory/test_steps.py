@@ -4,7 +4,7 @@ import unittest
 
 import lab
 
-STEPS = ["programs", "kernel", "rootfs", "system", "drivers", "initrd", "uki", "disk"]
+STEPS = ["programs", "kernel", "rootfs", "policy", "system", "drivers", "initrd", "uki", "disk"]
 MAIN = "src/programs/broch/main.c"
 STAGE1 = "src/programs/broch-stage1/main.c"
 

@@ -34,7 +34,6 @@ BROCH = Policy(
         "s6dir_write": "its user, the orchestrator, comes next",
         "work_files_find": "tests look at one file of a list",
         "s6rc_write": "its user, the orchestrator, comes next",
-        "confine_filter_load": "its user, the strict level, comes next",
         "confine_capability_name": "for what is in force in a running service",
         "confine_signal_by_name": "for the check of a manifest's stop signal",
         "snapshot_find": "its users, the orchestrator and `broch status`, come next",
@@ -63,6 +62,7 @@ BROCH = Policy(
     unused_codes={},
     unreferenced={
         "profiles/*/profile.toml": "read by the factory under this name",
+        "kernel/apparmor-*.features": "read by the factory under the name of the kernel",
         "profiles/*/packages.txt": "read by the factory under this name",
         "profiles/*/packages.lock*": "read by the factory under this name",
         "profiles/*/overlay/*": "copied whole into the root",
@@ -73,6 +73,7 @@ BROCH = Policy(
         "src/programs/broch-config/apply.c": "sets names of a running machine: tests/vm/config_test.c",
         "src/programs/broch-metrics/gather.c": "reads /proc and cgroups: tests/vm/config_test.c",
         "src/programs/broch-halt/stop.c": "ends all processes and calls reboot(2): VM tests run it",
+        "src/image/policy.c": "runs apparmor_parser: tests/vm/confine_test.c loads the result",
         "src/image/drivers.c": "packs the drivers: tests/factory unpacks and checks them",
         "src/image/disk.c": "runs sfdisk, mtools, qemu-img: tests/factory checks their result",
         "src/image/initrd.c": "packs the initrd: tests/factory unpacks and checks it",

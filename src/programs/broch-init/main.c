@@ -28,6 +28,7 @@
 #include "node/mounts.h"
 #include "node/order.h"
 #include "node/os_release.h"
+#include "node/policy.h"
 #include "node/pstore.h"
 #include "node/scan.h"
 #include "node/skeleton.h"
@@ -113,6 +114,11 @@ static int raise_clock(struct failure *f)
 static int set_kernel(struct failure *f)
 {
     return sysctl_set(SYSCTL_PATH, "/proc/sys", warn, f);
+}
+
+static int load_policy(struct failure *f)
+{
+    return policy_load(POLICY_PATH, POLICY_LOAD_PATH, f);
 }
 
 static int make_cgroups(struct failure *f)
@@ -212,6 +218,7 @@ static const struct step {
     { "mounts", make_mounts, true },
     { "clock", raise_clock, false }, /* before the first file gets a time */
     { "sysctl", set_kernel, false },
+    { "policy", load_policy, false }, /* without it, strict services refuse to start */
     { "cgroups", make_cgroups, true },
     { "skeleton", make_skeleton, false },
     { "etc", bind_etc, false },
