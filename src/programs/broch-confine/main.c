@@ -2,7 +2,7 @@
  * cannot be done; the supervisor then sees a service that died, and the log says why.
  *
  * A run script is the line "#!/usr/lib/broch/confine NAME", so that nothing has to be executed
- * before this program; the kernel adds the script's path as a second operand. */
+ * before this program; the kernel adds the script's path, and s6-supervise the name again. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -30,10 +30,10 @@ int main(int argc, char **argv)
 {
     const struct options options = {
         .program = program,
-        .synopsis = "SERVICE [SCRIPT]",
+        .synopsis = "SERVICE [SCRIPT [NAME]]",
         .purpose = "Becomes a service: sets up what its manifest says, and executes it.",
         .operand_min = 1,
-        .operand_max = 2,
+        .operand_max = 3,
     };
     struct operands operands;
     struct failure f = FAILURE_NONE;
