@@ -3,7 +3,7 @@
 _broch()
 {
     local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} choices=
-    local verbs="status config reboot poweroff build run lock keys tools errors schema help version"
+    local verbs="status config screen support reboot poweroff build run lock keys tools errors schema help version"
 
     if ((COMP_CWORD == 1)); then
         choices="$verbs --help --version"
@@ -18,6 +18,8 @@ _broch()
             *) choices="show diff validate apply --help" ;;
             esac
             ;;
+        screen) choices="--terminal --help" ;;
+        support) choices="--out --help" ;;
         reboot | poweroff) choices="--force --help" ;;
         help) choices=$verbs ;;
         version) choices="--help" ;;

@@ -36,7 +36,6 @@ BROCH = Policy(
         "s6rc_write": "its user, the orchestrator, comes next",
         "confine_capability_name": "for what is in force in a running service",
         "confine_signal_by_name": "for the check of a manifest's stop signal",
-        "snapshot_find": "its users, the orchestrator and `broch status`, come next",
         "supervise_init": "the orchestrator comes next, here and below",
         "supervise_adopt": "see supervise_init",
         "supervise_step": "see supervise_init",
