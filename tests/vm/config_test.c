@@ -13,15 +13,7 @@
 
 static void boot(struct place *place)
 {
-    place->config.boot = VM_BOOT_DIRECT;
-    place->config.secure_boot = false;
-    place->config.keys = NULL;
-    place->config.tpm = false;
-    place->config.initrd = artifact("initrd");
-    place->config.cmdline = fixture_manifest.cmdline;
-    place->config.disks[0] = (struct vm_disk){ .path = artifact("system.erofs"),
-                                               .format = VM_DISK_RAW,
-                                               .read_only = true };
+    use_direct(place, fixture_manifest.cmdline, artifact("system.erofs"));
     start(place);
     (void)expect_ready(place);
     login(place);
@@ -111,6 +103,101 @@ static void check_applying(struct place *place)
     expect(place, false, "date -d @1000000000 +%H:%M", "01:46");
 }
 
+/* A start of user space with a bad layer, in namespaces of its own: while /var is in memory, no bad
+ * file outlives a real one. The supervisor is hidden, so that it ends where services would start.
+ */
+static void check_a_start_with_a_bad_layer(struct place *place)
+{
+    static const char command[] =
+        "printf 'hostname = \"bad\"\\nhostnme = 1\\n' >/etc/broch/config.toml;"
+        "printf 'hostname = \"good\"\\n' >/etc/broch/config.d/10.toml;"
+        "unshare -pfmu sh -c 'mount -t tmpfs none /run/service;"
+        "mount --bind /bin/true /usr/bin/s6-svscan; exec /usr/lib/broch/init'; echo =$?";
+
+    expect(place, true, command, "=0");
+    expect(place, true, "dmesg | grep step=configuration",
+           "/etc/broch/config.toml:2: unknown key 'hostnme', did you mean 'hostname'?");
+    expect(place, false, "cat /run/broch/config.toml", "hostname = \"good\"");
+    expect(place, false, "uname -n", "tower"); /* the machine itself was not touched */
+    expect(place, true,
+           "rm /etc/broch/config.toml /etc/broch/config.d/10.toml;"
+           "broch config apply; echo =$?",
+           "=0");
+    expect(place, false, "uname -n", "broch");
+}
+
+/* The service may run already: then the second one finds the port taken, which is fine. */
+static void check_metrics(struct place *place)
+{
+    static const char ask[] =
+        "exec 3<>/dev/tcp/127.0.0.1/9100 && "
+        "printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3; exec 3>&-";
+    static const char plant[] =
+        "printf 'own_things 7\\n' >/var/lib/broch/metrics/good.prom;"
+        "printf 'own_other 7\\nrubbish\\n' >/var/lib/broch/metrics/bad.prom; echo o''k";
+
+    expect(place, true, plant, "ok");
+    expect(place, true,
+           "/usr/lib/broch/metrics >/dev/null 2>&1 & for i in $(seq 100); do "
+           "grep -q ':238C 00000000:0000 0A' /proc/net/tcp && echo liste''ning && "
+           "break; sleep 0.1; done",
+           "listening");
+    expect(place, false, ask, "Content-Type: application/openmetrics-text; version=1.0.0");
+    expect(place, false, ask, fixture_manifest.name);
+    expect(place, false, ask, "\nown_things 7\n");
+    expect(place, false, ask, "broch_textfile_refused{file=\"bad.prom\"} 1");
+    expect(place, false, ask, "broch_textfile_refused{file=\"good.prom\"} 0");
+    expect(place, false, ask, "# EOF");
+    expect_not(place, false, ask, "own_other");
+    /* The twin: every other address of the machine is closed. */
+    expect(place, true, "ip address add 192.0.2.7/32 dev lo; echo o''k", "ok");
+    expect(place, false, "exec 3<>/dev/tcp/192.0.2.7/9100", "Connection refused");
+}
+
+static void check_support(struct place *place)
+{
+    static const char plant[] =
+        "echo xyz''zy >/etc/broch/secrets/a; chmod 600 /etc/broch/secrets/a;"
+        "printf 'password = \"xyz%s\"\\n' zy >/etc/broch/config.d/50.toml;"
+        "mkdir -p /var/log/broch/own; printf 'token=xyz%s here\\n' zy >/var/log/broch/own/current;"
+        "export DB_PASSWORD=xyz''zy; broch support --out /tmp/s.tar; echo =$?";
+
+    expect(place, false, "broch support --out /tmp/s.tar", "BR-PRIVILEGE");
+    expect(place, true, plant, "=0");
+    expect(place, false, "stat -c %a:%U /tmp/s.tar", "600:root");
+    expect(place, true, "grep -c xyz''zy /tmp/s.tar", "0");
+    /* The twin: what was planted is where it was looked for, without what makes it secret. */
+    expect(place, true, "tar -xOf /tmp/s.tar broch-support/logs/own.log", "token=(removed) here");
+    expect(place, true, "tar -xOf /tmp/s.tar broch-support/config.toml", "unknown key 'password'");
+    expect(place, true, "tar -xOf /tmp/s.tar broch-support/boot.json", fixture_manifest.name);
+    expect(place, true, "tar -xOf /tmp/s.tar broch-support/dmesg.txt", "broch stage1");
+    expect(place, true, "rm /tmp/s.tar /etc/broch/config.d/50.toml /etc/broch/secrets/a; echo o''k",
+           "ok");
+}
+
+static void check_a_full_var(struct place *place)
+{
+    expect(place, true, "dd if=/dev/zero of=/var/fill bs=1M", "No space left on device");
+    expect(place, false, "broch status; echo =$?", "=0");
+    expect(place, false, "broch config show hostname; echo =$?", "=0");
+    expect(place, true, "broch support --out /var/tmp/s.tar", "BR-NO-SPACE");
+    expect(place, true, "ls /var/tmp | wc -l", "0"); /* never half-written */
+    expect(place, true, "broch support --out /tmp/s.tar; echo =$?; rm /tmp/s.tar", "=0");
+    expect(place, true, "rm /var/fill; echo x >/var/tmp/x && rm /var/tmp/x && echo wri''tten",
+           "written");
+}
+
+static void check_screen(struct place *place)
+{
+    assert_int_equal(vm_type(place->vm, "broch screen\n", &place->f), 0);
+    assert_int_equal(vm_wait_prompt(place->vm, "broch  ready", PATIENCE_NS, &place->f), 0);
+    assert_int_equal(vm_wait_prompt(place->vm, fixture_manifest.name, PATIENCE_NS, &place->f), 0);
+    assert_int_equal(vm_wait_prompt(place->vm, "DEVELOPMENT IMAGE", PATIENCE_NS, &place->f), 0);
+    assert_int_equal(vm_type(place->vm, "q", &place->f), 0);
+    assert_int_equal(vm_wait_prompt(place->vm, ":~$ ", PATIENCE_NS, &place->f), 0);
+    expect(place, false, "echo go''ing on", "going on");
+}
+
 static void test_running_machine(void **state)
 {
     struct place *place = *state;
@@ -120,6 +207,11 @@ static void test_running_machine(void **state)
     check_showing(place);
     check_a_bad_layer(place);
     check_applying(place);
+    check_a_start_with_a_bad_layer(place);
+    check_metrics(place);
+    check_support(place);
+    check_a_full_var(place);
+    check_screen(place);
 }
 
 int main(void)

@@ -200,10 +200,11 @@ static int resized(struct event_source *source, int number, void *context)
 static int key_pressed(struct event_source *source, int fd, uint32_t events, void *context)
 {
     struct screen *screen = context;
+    char key;
 
     (void)source;
-    (void)fd;
     (void)events;
+    (void)(read(fd, &key, sizeof(key)) < 0); /* it is for us, not for the shell */
     screen->stop = true;
     return 0;
 }
@@ -293,7 +294,7 @@ static int run_by_hand(struct screen *screen, struct failure *f)
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     (void)tcsetattr(screen->terminal, TCSANOW, &raw);
     r = run(screen, true, NOTIFY_FD_NONE, f);
-    (void)tcsetattr(screen->terminal, TCSAFLUSH, &before);
+    (void)tcsetattr(screen->terminal, TCSADRAIN, &before);
     (void)dprintf(screen->terminal, "\r\n");
     return r;
 }
