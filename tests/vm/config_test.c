@@ -78,10 +78,50 @@ static void check_a_bad_layer(struct place *place)
            "/etc/broch/config.toml:2: unknown key 'hostnme', did you mean 'hostname'?");
     expect(place, false, "broch config validate 2>&1; echo =$?", "=1");
     expect(place, true, "broch config apply; echo =$?", "=1");
+    expect(place, false, "broch status", "configuration left out: /etc/broch/config.toml:2: ");
     expect(place, false, "date +%Z; hostname", "UTC"); /* nothing was applied, not even the good */
     expect(place, false, "broch config show timezone --origin 2>/dev/null",
            "\"Europe/Zurich\"  # /etc/broch/config.d/10.toml:1");
     expect_not(place, false, "broch config show 2>/dev/null", "bad");
+}
+
+/* What docs/for-linux-administrators.md says of other systems' commands. */
+static void check_commands(struct place *place)
+{
+    static const struct {
+        bool root;
+        const char *command, *text;
+    } there[] = {
+        { false, "uname -s", "Linux" },
+        { false, "cat /etc/os-release", "IMAGE_VERSION" },
+        { false, "df -h /var", "tmpfs" },
+        { false, "findmnt /", "erofs" },
+        { false, "lsblk; echo =$?", "=0" },
+        { false, "free", "Mem:" },
+        { false, "top -bn1", "load average" },
+        { false, "ps -e", "s6-svscan" },
+        { false, "vmstat", "memory" },
+        { true, "dmesg", "Linux version" },
+        { false, "ip address", "LOOPBACK" },
+        { false, "ss -tuln", "Netid" },
+        { false, "sysctl kernel.ostype", "kernel.ostype = Linux" },
+        { false, "lsmod", "Module" },
+        { true, "nft list ruleset; echo =$?", "=0" },
+        { false, "ping -c 1 127.0.0.1", "1 received" },
+        { false, "ls -d /var/log/broch /usr/lib/broch/services /etc/broch/services; echo =$?",
+          "=0" },
+    };
+    static const char *const gone[] = { "ifconfig",  "netstat",    "iptables",    "sudo",
+                                        "systemctl", "vi",         "nano",        "crontab",
+                                        "man",       "journalctl", "timedatectl", "hostnamectl" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(there); i++)
+        expect(place, there[i].root, there[i].command, there[i].text);
+    for (size_t i = 0; i < ARRAY_SIZE(gone); i++) {
+        _cleanup_free_ char *command = text_make("command -v %s || echo go''ne", gone[i]);
+
+        expect(place, false, command, "gone");
+    }
 }
 
 static void check_applying(struct place *place)
@@ -205,6 +245,7 @@ static void test_running_machine(void **state)
     boot(place);
     check_places(place);
     check_showing(place);
+    check_commands(place);
     check_a_bad_layer(place);
     check_applying(place);
     check_a_start_with_a_bad_layer(place);

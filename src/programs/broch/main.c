@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/options.h"
+#include "node/config.h"
 #include "node/status.h"
 #include "programs/broch/verb.h"
 
@@ -28,6 +29,22 @@ static bool wants_colour(void)
 
     return isatty(STDOUT_FILENO) && !(no_color && no_color[0] != '\0') && terminal &&
            strcmp(terminal, "dumb") != 0;
+}
+
+/* A layer of the configuration that is left out: the reader of the status should know. */
+static void note_layer(const struct failure *f, void *context)
+{
+    text_addf(context, "configuration left out: %s\n", f->text);
+}
+
+static int add_configuration(struct text *t, struct failure *f)
+{
+    struct config config;
+    int r = config_load(note_layer, t, &config, f);
+
+    if (r == 0)
+        config_done(&config);
+    return r;
 }
 
 static int run_status(int argc, char **argv, struct failure *f)
@@ -56,11 +73,13 @@ static int run_status(int argc, char **argv, struct failure *f)
     r = status_gather(&status, f);
     if (r < 0)
         return r;
-    if (json)
+    if (json) {
         status_add_json(&status, &t);
-    else
+    } else {
         status_add_table(&status, wants_colour(), &t);
-    return print_text(&t, f);
+        r = add_configuration(&t, f);
+    }
+    return r < 0 ? r : print_text(&t, f);
 }
 
 static int run_version(int argc, char **argv, struct failure *f)
