@@ -269,7 +269,7 @@ static const struct schema confine_schema =
     SCHEMA("confine", "What it may do.", struct service_confinement, confine_keys);
 
 static const struct schema_key log_keys[] = {
-    { SCHEMA_SIZE("size", struct service_log, size, 64 * KIB, GIB), .fallback.size = MIB,
+    { SCHEMA_SIZE("size", struct service_log, size, 256 * KIB, 256 * MIB), .fallback.size = MIB,
       .help = "Room of its log under /var/log/broch; the oldest lines go first." },
 };
 static const struct schema log_schema =

@@ -110,7 +110,7 @@ struct service_confinement {
 };
 
 struct service_log {
-    uint64_t size; /* of all files of the log together */
+    uint64_t size; /* of what is kept beside the file that is written */
 };
 
 struct service_lines {

@@ -76,7 +76,7 @@ static void test_whole(void **state)
               "[limits]\ncpus = '0.5'\nmemory = '64MiB'\ntasks = 32\nfiles = 256\noom = 'last'\n"
               "[confine]\ncapabilities = ['sys_time']\nwrite = ['/run/chrony']\n"
               "devices = ['/dev/rtc0']\nsyscalls = ['@clock', 'adjtimex']\n"
-              "[log]\nsize = '64KiB'\n",
+              "[log]\nsize = '256KiB'\n",
               &m, &f),
         0);
     assert_string_equal(m.user, "_chrony");
@@ -101,7 +101,7 @@ static void test_whole(void **state)
     assert_int_equal(m.limits.oom, WORK_OOM_LAST);
     assert_string_equal(m.confine.capabilities.items[0], "sys_time");
     assert_string_equal(m.confine.syscalls.items[0], "@clock");
-    assert_int_equal(m.log.size, 64 * KIB);
+    assert_int_equal(m.log.size, 256 * KIB);
     service_manifest_done(&m);
 }
 

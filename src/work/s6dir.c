@@ -12,10 +12,7 @@
 #define EXECLINE "/usr/lib/execline/bin"
 #define SHEBANG  "#!" EXECLINE "/execlineb -P\n"
 
-enum {
-    ARCHIVED_FILES = 4,
-    ARCHIVED_SIZE_MAX = 268435455, /* s6-log's */
-};
+enum { ARCHIVED_FILES = 4 };
 
 /* s6 takes 125 from the finish script to mean: stay down. */
 static void render_finish(const struct service_manifest *m, const char *folder,
@@ -40,18 +37,19 @@ void s6dir_render_supervision(const struct service_manifest *m, const char *fold
     render_finish(m, folder, files);
 }
 
-/* -b: a line is dealt with before the next one is read, so that a flood fills no memory. */
+/* -b: what was read is written before more is read, so that a flood fills no memory. s6-log turns
+ * to a new file only between two reads of up to 8 KiB, which times before each line make many times
+ * longer: S bounds what that comes to. */
 void s6dir_render_logger(const struct service_manifest *m, const char *folder,
                          struct work_files *files)
 {
-    uint64_t size = m->log.size / ARCHIVED_FILES;
+    unsigned long long size = (unsigned long long)m->log.size;
 
     work_files_add(files, folder, "run", 0755,
                    SHEBANG "/usr/bin/s6-setuidgid " S6DIR_LOG_USER
-                           "\n/usr/bin/s6-log -b -d 3 -- n%d s%llu T " S6DIR_LOG_FOLDER "/%s\n",
-                   ARCHIVED_FILES,
-                   (unsigned long long)(size < ARCHIVED_SIZE_MAX ? size : ARCHIVED_SIZE_MAX),
-                   m->name);
+                           "\n/usr/bin/s6-log -b -d 3 -- n%d s%llu S%llu T " S6DIR_LOG_FOLDER
+                           "/%s\n",
+                   ARCHIVED_FILES, size / ARCHIVED_FILES, size, m->name);
     work_files_add(files, folder, "notification-fd", 0644, "3\n");
 }
 
