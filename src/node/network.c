@@ -26,11 +26,20 @@ static json_object *read_facts(const char *folder)
     return facts ? facts : lease_facts_new();
 }
 
+/* A file that would stay the same is not written: others watch for changes. */
 static int put(const char *folder, const char *name, const char *text, struct failure *f)
 {
     _cleanup_free_ char *path = text_make("%s/%s", folder, name);
+    _cleanup_free_ uint8_t *bytes = NULL;
+    struct failure ignored = FAILURE_NONE;
+    size_t size;
 
-    return path ? file_write(path, text, strlen(text), 0644, f) : out_of_memory(f);
+    if (!path)
+        return out_of_memory(f);
+    if (file_read(path, LEASE_FACTS_SIZE_MAX, &bytes, &size, &ignored) == 0 &&
+        size == strlen(text) && memcmp(bytes, text, size) == 0)
+        return 0;
+    return file_write(path, text, strlen(text), 0644, f);
 }
 
 /* The facts last: who waits for them to change finds the other files changed. */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -94,6 +95,31 @@ static void test_files(void **state)
     expect("network.json", "\"lo\"", true);
 }
 
+static ino_t inode_of(const char *name)
+{
+    _cleanup_free_ char *path = text_make("%s/%s", folder, name);
+    struct stat status;
+
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_ino;
+}
+
+/* A report that says nothing new replaces no file. */
+static void test_nothing_new(void **state)
+{
+    struct failure f = FAILURE_NONE;
+    ino_t sources, facts;
+
+    (void)state;
+    assert_int_equal(report("lo", &f), 0);
+    sources = inode_of("dhcp.sources");
+    facts = inode_of("network.json");
+    assert_int_equal(report("lo", &f), 0);
+    assert_true(inode_of("dhcp.sources") == sources && inode_of("network.json") == facts);
+    assert_int_equal(report("other", &f), 0);
+    assert_true(inode_of("dhcp.sources") == sources && inode_of("network.json") != facts);
+}
+
 static void test_damaged_facts(void **state)
 {
     _cleanup_free_ char *path = text_make("%s/network.json", folder);
@@ -110,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_nothing_new),
         cmocka_unit_test(test_damaged_facts),
     };
 

@@ -28,7 +28,7 @@ static void complain(const struct failure *f, void *context)
 
 static int make_folder(const char *path, struct failure *f)
 {
-    if (mkdir(path, 0755) < 0 && errno != EEXIST)
+    if ((mkdir(path, 0755) < 0 && errno != EEXIST) || chmod(path, 0755) < 0)
         return file_failure(f, errno, "make", path);
     return 0;
 }
