@@ -27,6 +27,8 @@ const struct mounts_entry mounts_table[] = {
     { "/sys/kernel/security", "securityfs", HARD, NULL, MOUNTS_IF_THERE, false },
     { "/sys/fs/pstore", "pstore", HARD, NULL, MOUNTS_IF_THERE, false },
     { "/sys/firmware/efi/efivars", "efivarfs", HARD, NULL, MOUNTS_IF_THERE, false },
+    /* Secrets of one boot: never on a disk, not even in swap. Made by stage 1: /run/broch. */
+    { "/run/broch/secrets", "tmpfs", HARD, "mode=0700,size=1m,noswap", MOUNTS_USEFUL, true },
     /* Run scripts are executed from here, so it does not depend on how /run was mounted. */
     { "/run/service", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=8m", MOUNTS_NEEDED, true },
 };
