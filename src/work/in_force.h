@@ -17,12 +17,12 @@ struct in_force {
     uint64_t capabilities; /* effective ones, bit by number */
     uint64_t bounding;     /* what it could ever have */
     bool no_new_privileges;
-    uint64_t filters;                  /* of system calls */
-    char profile[IN_FORCE_TEXT_SIZE];  /* "broch-time (enforce)", "unconfined" */
-    bool own_root;                     /* a mount namespace that is not PID 1's */
-    bool own_network;                  /* the same for the network */
-    char memory[IN_FORCE_TEXT_SIZE];   /* bytes, or "max": as the control group has it */
-    char tasks[IN_FORCE_TEXT_SIZE];    /* processes and threads, or "max" */
+    uint64_t filters;                   /* of system calls */
+    char profile[IN_FORCE_TEXT_SIZE];   /* "broch-time (enforce)", "unconfined" */
+    bool own_root;                      /* a mount namespace that is not PID 1's */
+    bool own_network;                   /* the same for the network */
+    char memory[IN_FORCE_TEXT_SIZE];    /* bytes, or "max": as the control group has it */
+    char tasks[IN_FORCE_TEXT_SIZE];     /* processes and threads, or "max" */
     char oom_score[IN_FORCE_TEXT_SIZE]; /* -1000 (never) to 1000 (first) */
 };
 

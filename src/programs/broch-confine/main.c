@@ -9,6 +9,7 @@
 #include "base/options.h"
 #include "node/kernel_log.h"
 #include "work/confine.h"
+#include "work/in_force.h"
 
 static const char program[] = "broch-confine";
 
@@ -26,13 +27,30 @@ static int become(const char *name, struct failure *f)
     return r < 0 ? r : confine_run(&manifest, f);
 }
 
+/* Every service as the kernel sees it, as docs/hardening.md has it. */
+static int print_in_force(struct failure *f)
+{
+    _cleanup_text_ struct text t = TEXT_INIT;
+    int r = in_force_add_table(&t, f);
+
+    if (r == 0)
+        (void)fputs(text_string(&t), stdout);
+    return r;
+}
+
 int main(int argc, char **argv)
 {
+    bool in_force = false;
+    const struct option_spec specs[] = {
+        { "in-force", OPTION_FLAG, &in_force, NULL,
+          "become nothing; print what holds for the services that run" },
+    };
     const struct options options = {
         .program = program,
         .synopsis = "SERVICE [SCRIPT [NAME]]",
         .purpose = "Becomes a service: sets up what its manifest says, and executes it.",
-        .operand_min = 1,
+        .specs = specs,
+        .spec_count = ARRAY_SIZE(specs),
         .operand_max = 3,
     };
     struct operands operands;
@@ -45,6 +63,12 @@ int main(int argc, char **argv)
     }
     if (r == 0 && geteuid() != 0)
         r = failure_set(&f, CODE_USAGE, -EPERM, "only root becomes a service");
+    if (r == 0 && in_force) {
+        r = print_in_force(&f);
+        return r < 0 ? (int)failure_print(&f, program, stderr) : EXIT_CODE_DONE;
+    }
+    if (r == 0 && operands.count == 0)
+        r = failure_set(&f, CODE_USAGE, -EINVAL, "name a service");
     /* A log gets what a service says, wherever it says it. */
     if (r == 0 && operands.count > 1 && dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
         r = failure_set(&f, CODE_INTERNAL, -errno, "cannot join errors with output");
