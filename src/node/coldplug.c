@@ -30,7 +30,7 @@ bool coldplug_is_urgent(const char *alias)
 {
     static const char *const buses[] = { "virtio:", "usb:",  "scsi:",  "hid:", "nvme:",
                                          "mmc:",    "sdio:", "vmbus:", "xen:", "xen-backend:" };
-    static const char *const pci_classes[] = { "bc01", "bc02", "bc06", "bc0Csc03" };
+    static const char *const pci_classes[] = { "bc01", "bc02", "bc0Csc03" };
     const char *class = strncmp(alias, "pci:", 4) == 0 ? strstr(alias, "bc") : NULL;
 
     for (size_t i = 0; i < ARRAY_SIZE(buses); i++) {

@@ -105,6 +105,7 @@ static void test_urgent(void **state)
     };
     static const char *const others[] = {
         "pci:v00008086d00002930sv00001AF4sd00001100bc0Csc05i00",
+        "pci:v00008086d00002918sv00001AF4sd00001100bc06sc01i00",
         "cpu:type:x86,ven0002fam006Bmod0001:feature:,0000,0001",
         "acpi:PNP0C0C:",
         "platform:pcspkr",
