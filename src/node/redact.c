@@ -31,11 +31,48 @@ static bool is_name_byte(char c)
            c == '-' || c == '.';
 }
 
+static bool begins_with(const char *bytes, size_t size, size_t i, const char *text)
+{
+    return size - i >= strlen(text) && memcmp(bytes + i, text, strlen(text)) == 0;
+}
+
+/* The end of a private key that begins at `i`, or `i`. One without an end reaches to the last byte.
+ */
+static size_t skip_key(const char *bytes, size_t size, size_t i)
+{
+    const char *line, *end;
+    size_t length;
+
+    if (!begins_with(bytes, size, i, pem_begin))
+        return i;
+    line = bytes + i;
+    end = memchr(line, '\n', size - i);
+    length = end ? (size_t)(end - line) : size - i;
+    if (!memmem(line, length, "PRIVATE KEY", strlen("PRIVATE KEY")))
+        return i;
+    end = memmem(line, size - i, pem_end, strlen(pem_end));
+    if (!end)
+        return size;
+    for (i = (size_t)(end - bytes); i < size && bytes[i] != '\n';)
+        i++;
+    return i;
+}
+
 /* The end of the value that begins at `i`; the quote that ends it stays. */
 static size_t value_end(const char *bytes, size_t size, size_t i, bool whole_line)
 {
     char quote = i < size && (bytes[i] == '"' || bytes[i] == '\'') ? bytes[i] : '\0';
+    size_t key = i + (quote != '\0');
 
+    if (key < size && skip_key(bytes, size, key) > key)
+        return skip_key(bytes, size, key);
+    /* Three quotes of TOML: over lines, to the next three. */
+    if (quote && size - i > 2 && bytes[i + 1] == quote && bytes[i + 2] == quote) {
+        const char three[] = { quote, quote, quote };
+        const char *end = memmem(bytes + i + 3, size - i - 3, three, sizeof(three));
+
+        return end ? (size_t)(end - bytes) : size;
+    }
     for (i += quote != '\0'; i < size && bytes[i] != '\n'; i++) {
         if (quote && bytes[i] == '\\' && i + 1 < size && bytes[i + 1] != '\n')
             i++;
@@ -73,33 +110,6 @@ static size_t hide_value(struct text *t, const char *bytes, size_t size, size_t 
     return end;
 }
 
-static bool begins_with(const char *bytes, size_t size, size_t i, const char *text)
-{
-    return size - i >= strlen(text) && memcmp(bytes + i, text, strlen(text)) == 0;
-}
-
-/* The end of a private key that begins at `i`, or `i`. One without an end reaches to the last byte.
- */
-static size_t skip_key(const char *bytes, size_t size, size_t i)
-{
-    const char *line, *end;
-    size_t length;
-
-    if (!begins_with(bytes, size, i, pem_begin))
-        return i;
-    line = bytes + i;
-    end = memchr(line, '\n', size - i);
-    length = end ? (size_t)(end - line) : size - i;
-    if (!memmem(line, length, "PRIVATE KEY", strlen("PRIVATE KEY")))
-        return i;
-    end = memmem(line, size - i, pem_end, strlen(pem_end));
-    if (!end)
-        return size;
-    for (i = (size_t)(end - bytes); i < size && bytes[i] != '\n';)
-        i++;
-    return i;
-}
-
 void redact_add(struct text *t, const char *bytes, size_t size)
 {
     size_t i = 0;
@@ -112,7 +122,8 @@ void redact_add(struct text *t, const char *bytes, size_t size)
             i = next;
             continue;
         }
-        while (i < size && is_name_byte(bytes[i]))
+        /* The dashes of a key's first line could be part of a name. */
+        while (i < size && is_name_byte(bytes[i]) && skip_key(bytes, size, i) == i)
             i++;
         if (i == start) {
             text_add_bytes(t, bytes + i++, 1);

@@ -25,6 +25,13 @@ static void test_redaction(void **state)
         { "a\n-----BEGIN OPENSSH PRIVATE KEY-----\nxyzzy\n-----END OPENSSH PRIVATE KEY-----\nb\n",
           "a\n(removed)\nb\n" },
         { "-----BEGIN PRIVATE KEY-----\nxyzzy\n", "(removed)" },
+        { "key=-----BEGIN PRIVATE KEY-----\nxyzzy\n", "key=(removed)" },
+        { "secret=-----BEGIN PRIVATE KEY-----\nxyzzy\n-----END PRIVATE KEY-----\nb\n",
+          "secret=(removed)\nb\n" },
+        { "secret: \"-----BEGIN PRIVATE KEY-----\nxyzzy\n-----END PRIVATE KEY-----\"\nb\n",
+          "secret: \"(removed)\nb\n" },
+        { "password = \"\"\"\nxyzzy\n\"\"\"\nb\n", "password = \"(removed)\"\"\"\nb\n" },
+        { "r-----BEGIN PRIVATE KEY-----\nxyzzy\n", "r(removed)" },
         { "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n",
           "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n" },
         { "ssh_keys = [\"ssh-ed25519 AAAA me\"]\n", "ssh_keys = [\"ssh-ed25519 AAAA me\"]\n" },
@@ -36,7 +43,8 @@ static void test_redaction(void **state)
 
         redact_add(&t, cases[i][0], strlen(cases[i][0]));
         assert_string_equal(text_string(&t), cases[i][1]);
-        assert_null(strstr(cases[i][1][0] == 's' ? "" : text_string(&t), "xyzzy"));
+        if (!strstr(cases[i][1], "xyzzy"))
+            assert_null(strstr(text_string(&t), "xyzzy"));
     }
 }
 
