@@ -57,6 +57,14 @@ static void check_places(struct place *place)
            "same");
 }
 
+static void check_greeting(struct place *place)
+{
+    _cleanup_free_ char *head = text_make("Broch %s, profile node, kernel %s, channel development",
+                                          fixture_manifest.name, fixture_manifest.kernel);
+
+    expect(place, false, "cat /etc/motd", head);
+}
+
 static void check_showing(struct place *place)
 {
     expect(place, false, "broch config diff; echo e''nd", "\nend");
@@ -244,6 +252,7 @@ static void test_running_machine(void **state)
 
     boot(place);
     check_places(place);
+    check_greeting(place);
     check_showing(place);
     check_commands(place);
     check_a_bad_layer(place);
