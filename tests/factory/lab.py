@@ -20,7 +20,7 @@ import threading
 import time
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-INPUTS = ["src", "completions", "profiles", "tools", "meson.build", "meson_options.txt", "VERSION"]
+INPUTS = ["src", "completions", "kernel", "profiles", "tools", "meson.build", "meson_options.txt", "VERSION"]
 ARTIFACTS = ["linux.efi", "system.erofs", "vmlinuz", "initrd", "disk.raw", "disk.qcow2"]
 OTHER_USER = "broch-factory-test"
 TURKISH, GERMAN = "tr_TR.UTF-8", "de_DE.UTF-8"  # a dotless i; a comma in numbers
