@@ -1,7 +1,6 @@
 #include "work/confine_names.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 /* By number, as <linux/capability.h> has them. */
@@ -49,15 +48,6 @@ static const char *const capabilities[] = {
     "checkpoint_restore",
 };
 
-static const struct {
-    const char *name;
-    int number;
-} signals[] = {
-    { "HUP", SIGHUP },   { "INT", SIGINT },   { "QUIT", SIGQUIT },   { "KILL", SIGKILL },
-    { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "TERM", SIGTERM },   { "CONT", SIGCONT },
-    { "ALRM", SIGALRM }, { "ABRT", SIGABRT }, { "WINCH", SIGWINCH },
-};
-
 int confine_capability_by_name(const char *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(capabilities); i++) {
@@ -72,15 +62,6 @@ const char *confine_capability_name(unsigned capability)
     return capability < ARRAY_SIZE(capabilities) ? capabilities[capability] : NULL;
 }
 
-int confine_signal_by_name(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-        if (strcmp(signals[i].name, name) == 0)
-            return signals[i].number;
-    }
-    return -ENOENT;
-}
-
 const struct confine_syscall_group *confine_syscall_group_by_name(const char *name)
 {
     for (size_t i = 0; i < confine_syscall_group_count; i++) {
@@ -88,6 +69,17 @@ const struct confine_syscall_group *confine_syscall_group_by_name(const char *na
             return &confine_syscall_groups[i];
     }
     return NULL;
+}
+
+void confine_syscall_add_table(struct text *t)
+{
+    text_add(t, "| Group | Allowed | What for |\n| --- | --- | --- |\n");
+    for (size_t i = 0; i < confine_syscall_group_count; i++) {
+        const struct confine_syscall_group *group = &confine_syscall_groups[i];
+
+        text_addf(t, "| `%s` | %s | %s |\n", group->name, group->always ? "always" : "when asked",
+                  group->purpose);
+    }
 }
 
 bool confine_syscall_is_known(const char *name)

@@ -1,4 +1,4 @@
-/* The words of a manifest that mean something to the kernel, as tables: capabilities, signals and
+/* The words of a manifest that mean something to the kernel, as tables: capabilities and
  * system calls. Pure; the factory checks a manifest's words with the same functions, so that a
  * wrong one stops the build and not a machine. */
 #pragma once
@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/check.h"
+#include "base/text.h"
 
 /* The number of a capability by its name without "cap_" in lower case ("net_bind_service"), or
  * -ENOENT. */
@@ -14,10 +15,6 @@ MUST_USE int confine_capability_by_name(const char *name);
 
 /* The name of a capability, or NULL for a number that has none. */
 const char *confine_capability_name(unsigned capability);
-
-/* The number of a signal by its name without "SIG" in upper case ("TERM"), or -ENOENT. Only
- * signals that may ask a program to stop or to do something. */
-MUST_USE int confine_signal_by_name(const char *name);
 
 /* --- System calls ---
  *
@@ -36,6 +33,9 @@ extern const size_t confine_syscall_group_count;
 
 /* The group of this name, or NULL. */
 const struct confine_syscall_group *confine_syscall_group_by_name(const char *name);
+
+/* Adds all groups as a table in Markdown. */
+void confine_syscall_add_table(struct text *t);
 
 /* True for a group's name and for a call that some group has. */
 bool confine_syscall_is_known(const char *name);

@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,15 +25,6 @@ static void test_capabilities(void **state)
         assert_int_equal(confine_capability_by_name(confine_capability_name(i)), i);
     }
     assert_null(confine_capability_name(CAP_LAST_CAP + 1));
-}
-
-static void test_signals(void **state)
-{
-    (void)state;
-    assert_int_equal(confine_signal_by_name("TERM"), SIGTERM);
-    assert_int_equal(confine_signal_by_name("USR2"), SIGUSR2);
-    assert_int_equal(confine_signal_by_name("SIGTERM"), -ENOENT);
-    assert_int_equal(confine_signal_by_name("STOP"), -ENOENT); /* would never end */
 }
 
 static void test_syscalls(void **state)
@@ -122,7 +112,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_capabilities),
-        cmocka_unit_test(test_signals),
         cmocka_unit_test(test_syscalls),
         cmocka_unit_test(test_dangerous_calls_are_asked_for),
         cmocka_unit_test(test_calls_have_one_group),

@@ -168,6 +168,24 @@ static void add_row(const char *name, const struct in_force *in, struct text *t)
               in->memory, in->tasks, in->oom_score);
 }
 
+/* The least of the users that the service's processes have: one that is root's makes it root's. */
+static int find_user(const char *pids, uint64_t *ret_uid)
+{
+    uint64_t pid;
+
+    for (const char *line = pids; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        char status[STATUS_SIZE];
+        struct in_force in;
+
+        if (number_parse(line, strcspn(line, "\n"), INT32_MAX, &pid) < 0)
+            return -EBADMSG;
+        if (read_process((pid_t)pid, "status", status, sizeof(status)) == 0 &&
+            in_force_parse_status(status, &in) == 0 && in.uid < *ret_uid)
+            *ret_uid = in.uid;
+    }
+    return 0;
+}
+
 /* The first process of the group is the one that was executed: ids go up. */
 static int add_service(const char *folder, const char *name, void *context, struct failure *f)
 {
@@ -183,7 +201,7 @@ static int add_service(const char *folder, const char *name, void *context, stru
     if (r <= 0 || number_parse(pids, strcspn(pids, "\n"), INT32_MAX, &pid) < 0)
         return 0;
     r = in_force_read(name, (pid_t)pid, &in, f);
-    if (r == 0)
+    if (r == 0 && find_user(pids, &in.uid) == 0)
         add_row(name, &in, t);
     return r == -ENOENT ? 0 : r; /* it ended meanwhile */
 }

@@ -10,6 +10,7 @@
 #include "base/siphash.h"
 #include "base/text.h"
 #include "sys/file.h"
+#include "work/confine_names.h"
 
 enum { PATH_LENGTH_MAX = 256, ARGUMENT_LENGTH_MAX = 1024, CPUS_MAX = 1024 };
 
@@ -94,11 +95,9 @@ static const char *validate_condition(const char *text)
 
 static const char *validate_syscall(const char *text)
 {
-    const char *name = text[0] == '@' ? text + 1 : text;
-
-    if (name[0] == '\0' || !holds_only(name, LETTERS DIGITS "_-"))
-        return "must be the name of a system call, or of a group with '@' before it";
-    return NULL;
+    return confine_syscall_is_known(text)
+               ? NULL
+               : "must be a system call, or a group of them with '@', that docs/hardening.md names";
 }
 
 static const char *validate_listen(const char *text)

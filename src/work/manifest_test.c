@@ -198,8 +198,8 @@ static void test_refused_keys(void **state)
         { BASE "[confine]\ncapabilities = ['sys_tine']\n",
           "time.toml:5: 'capabilities' is 'sys_tine', did you mean 'sys_time'?" },
         { BASE "[confine]\nsyscalls = ['@']\n",
-          "time.toml:5: 'syscalls' is '@', it must be the name of a system call, or of a group "
-          "with '@' before it" },
+          "time.toml:5: 'syscalls' is '@', it must be a system call, or a group of "
+          "them with '@', that docs/hardening.md names" },
     };
 
     (void)state;

@@ -34,7 +34,6 @@ BROCH = Policy(
         "s6dir_write": "its user, the orchestrator, comes next",
         "work_files_find": "tests look at one file of a list",
         "s6rc_write": "its user, the orchestrator, comes next",
-        "confine_signal_by_name": "for the check of a manifest's stop signal",
         "in_force_read": "for `broch service describe`, which comes with the orchestrator",
         "supervise_init": "the orchestrator comes next, here and below",
         "supervise_adopt": "see supervise_init",

@@ -12,6 +12,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "fixture.h"
+#include "sys/file.h"
 
 #define FOLDER "/etc/broch/services/"
 
@@ -272,6 +273,43 @@ static void test_core(void **state)
     has(size, "bounded");
 }
 
+/* docs/hardening.md says of the image's own strict services, and of the groups of system calls,
+ * what this machine says. */
+static void test_document(void **state)
+{
+    _cleanup_free_ char *started = as_root(
+        *state,
+        "for s in syslog network time metrics; do setsid /usr/lib/broch/confine $s 3>/dev/null "
+        ">/dev/null 2>&1 & done; for s in syslog network time metrics; do "
+        "while ! grep -q broch-$s /proc/[0-9]*/attr/current; do :; done; done");
+    _cleanup_free_ char *table = as_root(*state, "/usr/lib/broch/confine --in-force");
+    _cleanup_free_ char *document = NULL;
+    struct failure f = FAILURE_NONE;
+    size_t size, rows = 0;
+
+    assert_int_equal(file_read(HARDENING, MIB, (uint8_t **)&document, &size, &f), 0);
+    for (char *line = document; *line; line += strlen(line) + 1) {
+        line[strcspn(line, "\n")] = '\0'; /* the last line of a document ends with a newline */
+        if (!strstr(line, "(enforce) |") && !strstr(line, "| `@"))
+            continue;
+        has(table, line);
+        rows++;
+    }
+    assert_true(rows > 20);
+}
+
+/* Each setting of the list is what the kernel says it is. */
+static void test_settings(void **state)
+{
+    _cleanup_free_ char *output = as_root(
+        *state, "sed -n \"s/^\\([a-z][^ ]*\\) = \\(.*[^ ]\\) *#.*/\\1 \\2/p\" "
+                "/usr/lib/broch/sysctl | while read -r n v; do w=$(echo $(cat /proc/sys/$n)); "
+                "[ \"$v\" = \"$w\" ] && echo same || echo \"$n: $w, not $v\"; done");
+
+    has(output, "same");
+    has_not(output, ", not ");
+}
+
 /* A manifest that cannot be kept to the letter starts nothing. */
 static void test_closed(void **state)
 {
@@ -332,6 +370,8 @@ int main(void)
         cmocka_unit_test(test_secrets),
         cmocka_unit_test(test_core),
         cmocka_unit_test(test_clock_is_left_alone),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_document),
         cmocka_unit_test(test_closed),
     };
     const struct CMUnitTest apart[] = { cmocka_unit_test(test_clock_floor) };

@@ -9,6 +9,7 @@
 #include "base/options.h"
 #include "node/kernel_log.h"
 #include "work/confine.h"
+#include "work/confine_names.h"
 #include "work/in_force.h"
 
 static const char program[] = "broch-confine";
@@ -33,6 +34,8 @@ static int print_in_force(struct failure *f)
     _cleanup_text_ struct text t = TEXT_INIT;
     int r = in_force_add_table(&t, f);
 
+    text_add(&t, "\n");
+    confine_syscall_add_table(&t);
     if (r == 0)
         (void)fputs(text_string(&t), stdout);
     return r;
@@ -43,7 +46,8 @@ int main(int argc, char **argv)
     bool in_force = false;
     const struct option_spec specs[] = {
         { "in-force", OPTION_FLAG, &in_force, NULL,
-          "become nothing; print what holds for the services that run" },
+          "become nothing; print what holds for the services that run, and the groups of system "
+          "calls" },
     };
     const struct options options = {
         .program = program,
