@@ -174,7 +174,8 @@ static void check_a_start_with_a_bad_layer(struct place *place)
     expect(place, false, "uname -n", "broch");
 }
 
-/* The service may run already: then the second one finds the port taken, which is fine. */
+/* As the supervisor would start it: confined. When the service runs already, the second one finds
+ * the port taken, which is fine. */
 static void check_metrics(struct place *place)
 {
     static const char ask[] =
@@ -186,16 +187,22 @@ static void check_metrics(struct place *place)
 
     expect(place, true, plant, "ok");
     expect(place, true,
-           "/usr/lib/broch/metrics >/dev/null 2>&1 & for i in $(seq 100); do "
-           "grep -q ':238C 00000000:0000 0A' /proc/net/tcp && echo liste''ning && "
-           "break; sleep 0.1; done",
+           "/usr/lib/broch/confine metrics 3>/dev/null >/tmp/metrics.log 2>&1 &"
+           "for i in $(seq 100); do grep -q ':238C 00000000:0000 0A' /proc/net/tcp &&"
+           "echo liste''ning && break; sleep 0.1; done; cat /tmp/metrics.log",
            "listening");
+    expect(place, true, "grep NoNewPrivs /proc/$(pidof metrics)/status", "NoNewPrivs:\t1");
+    expect_not(place, true, "grep Uid /proc/$(pidof metrics)/status", "Uid:\t0");
     expect(place, false, ask, "Content-Type: application/openmetrics-text; version=1.0.0");
     expect(place, false, ask, fixture_manifest.name);
     expect(place, false, ask, "\nown_things 7\n");
     expect(place, false, ask, "broch_textfile_refused{file=\"bad.prom\"} 1");
     expect(place, false, ask, "broch_textfile_refused{file=\"good.prom\"} 0");
     expect(place, false, ask, "# EOF");
+    expect(place, false, ask, "broch_filesystem_size_bytes{mount=\"/var\"}");
+    expect(place, false, ask, "broch_memory_bytes{kind=\"available\"}");
+    expect(place, false, ask, "broch_network_receive_bytes_total{interface=\"lo\"}");
+    expect(place, false, ask, "broch_clock_synchronized");
     expect_not(place, false, ask, "own_other");
     /* The twin: every other address of the machine is closed. */
     expect(place, true, "ip address add 192.0.2.7/32 dev lo; echo o''k", "ok");
