@@ -9,6 +9,7 @@
 #include "node/config_text.h"
 #include "node/facts.h"
 #include "node/identity.h"
+#include "programs/broch-config/ask.h"
 #include "sys/file.h"
 
 /* The service that a part of the configuration belongs to. */
@@ -29,16 +30,32 @@ static int check_place(struct failure *f)
     return 0;
 }
 
-/* Says what is to be restarted, and returns how many. */
+/* A service that is off refuses its restart, which is no failure of ours. */
+static void restart(const char *key, const char *service)
+{
+    struct failure refusal = FAILURE_NONE;
+
+    if (ask_orchestrator(ASK_PATH, "restart", service, &refusal) == 0)
+        (void)printf("%s changed: service %s restarted\n", key, service);
+    else
+        (void)printf("%s changed: service %s not restarted: %s\n", key, service, refusal.text);
+}
+
+/* First the orchestrator reads the conditions anew; then those start again that have another
+ * configuration than they began with. */
 static int tell_services(const struct config *before, const struct config *now, struct failure *f)
 {
+    struct failure refusal = FAILURE_NONE;
+
+    if (ask_orchestrator(ASK_PATH, "reload", NULL, &refusal) < 0)
+        (void)printf("services are as they were: %s\n", refusal.text);
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
         bool differ = false;
 
         if (config_text_differ(before, now, parts[i].key, &differ) < 0)
             return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
         if (differ)
-            (void)printf("%s changed: service %s\n", parts[i].key, parts[i].service);
+            restart(parts[i].key, parts[i].service);
     }
     return 0;
 }
