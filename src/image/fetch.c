@@ -11,7 +11,16 @@
 #include "base/text.h"
 #include "sys/file.h"
 
-enum { PARALLEL_MAX = 8, TRIES_MAX = 3, STALL_SECONDS = 60, STALL_BYTES = 1000, WAIT_MS = 1000 };
+enum {
+    PARALLEL_MAX = 8,
+    TRIES_MAX = 3,
+    CONNECT_SECONDS_MAX = 30, /* libcurl's own 300 look like a build that hangs */
+    STALL_BYTES = 100,        /* a second and file; eight at once still pass through a modem */
+    WAIT_MS = 1000,
+};
+
+/* How long a mirror may send (almost) nothing. */
+static unsigned stall_seconds = FETCH_STALL_SECONDS;
 
 struct transfer {
     const struct fetch_item *item;
@@ -70,6 +79,7 @@ static void transfer_done(struct transfer *t)
 static bool set_options(struct transfer *t)
 {
     CURL *c = t->curl;
+    long connect = stall_seconds < CONNECT_SECONDS_MAX ? stall_seconds : CONNECT_SECONDS_MAX;
 
     return curl_easy_setopt(c, CURLOPT_URL, t->item->address) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https,file") == CURLE_OK &&
@@ -77,7 +87,8 @@ static bool set_options(struct transfer *t)
            curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, connect) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)stall_seconds) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_USERAGENT, "broch/" BROCH_VERSION) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, receive) == CURLE_OK &&
@@ -142,6 +153,26 @@ static int transfer_finish(struct fetch *fetch, struct transfer *t)
     return 0;
 }
 
+void fetch_set_stall(unsigned seconds)
+{
+    CHECK(seconds > 0);
+    stall_seconds = seconds;
+}
+
+/* The last try failed. libcurl's word for a stall, "Timeout was reached", says neither who waited
+ * nor for what. */
+static int give_up(const struct fetch *fetch, const struct transfer *t, CURLcode code)
+{
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return failure_set(fetch->f, CODE_DOWNLOAD, -ETIMEDOUT,
+                           "%s from %s: the mirror stalls; it sent %llu of %llu bytes and then "
+                           "almost nothing, %d times",
+                           t->item->label, t->item->address, (unsigned long long)t->done,
+                           (unsigned long long)t->item->size, TRIES_MAX);
+    return failure_set(fetch->f, CODE_DOWNLOAD, -EIO, "%s from %s: %s", t->item->label,
+                       t->item->address, curl_easy_strerror(code));
+}
+
 static int transfer_fail(struct fetch *fetch, struct transfer *t, CURLcode code)
 {
     const struct fetch_item *item = t->item;
@@ -158,8 +189,7 @@ static int transfer_fail(struct fetch *fetch, struct transfer *t, CURLcode code)
                            "%s: %s is longer than the %llu bytes that are expected", item->label,
                            item->address, (unsigned long long)item->size);
     if (t->tries >= TRIES_MAX)
-        return failure_set(fetch->f, CODE_DOWNLOAD, -EIO, "%s from %s: %s", item->label,
-                           item->address, curl_easy_strerror(code));
+        return give_up(fetch, t, code);
     (void)fclose(t->file); /* what it holds is thrown away */
     t->file = NULL;
     return transfer_start(fetch, t, item);

@@ -9,6 +9,11 @@
 #include "image/digest.h"
 #include "image/progress.h"
 
+enum { FETCH_STALL_SECONDS = 60 };
+
+/* For tests: how long a transfer may stand still, instead of FETCH_STALL_SECONDS. */
+void fetch_set_stall(unsigned seconds);
+
 struct fetch_item {
     const char *address; /* borrowed */
     const char *target;  /* borrowed; its folder exists */
@@ -19,6 +24,7 @@ struct fetch_item {
 
 /* Fetches all items, 8 at a time; a transfer that breaks is tried three times. CODE_PACKAGE_GONE
  * when the server says 404 or 410, CODE_LOCK_HASH for wrong bytes (naming label, expected and
- * found), CODE_DOWNLOAD otherwise. Files that came whole stay. */
+ * found), CODE_DOWNLOAD otherwise, and with -ETIMEDOUT when the mirror stalls. A mirror that is
+ * slow and steady is waited for. Files that came whole stay. */
 MUST_USE int fetch_all(const struct fetch_item *items, size_t count, struct progress *progress,
                        struct failure *f);

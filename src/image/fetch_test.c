@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -102,6 +103,8 @@ static const struct test_answer answers[] = {
     { "/short", "200 OK", "Content-Length: 5\r\n", "hello", 0 },
     { "/broken", "200 OK", "Content-Length: 13\r\n", HELLO, 5 },
     { "/gone", "410 Gone", "Content-Length: 0\r\n", "", 0 },
+    { "/mute", "200 OK", "", "", 0, TEST_PACE_MUTE },
+    { "/stall", "200 OK", "Content-Length: 13\r\n", HELLO, 5, TEST_PACE_STALL },
     { "/busy", "503 Busy", "Content-Length: 0\r\n", "", 0 },
     { "/forbidden", "403 Forbidden", "Content-Length: 0\r\n", "", 0 },
     { .path = NULL },
@@ -146,6 +149,60 @@ static void test_http(void **state)
             assert_non_null(strstr(f.text, address)); /* so that one knows where to look */
         }
     }
+}
+
+/* A mirror that takes the request and then sends nothing, or nothing more: an end that says so, and
+ * soon. */
+static void test_stalling_mirror(void **state)
+{
+    static const char *const paths[] = { "/mute", "/stall" };
+    static const char *const words[] = { "sent 0 of 13 bytes", "sent 5 of 13 bytes" };
+
+    (void)state;
+    fetch_set_stall(1);
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        const char *server = test_server_start(answers);
+        _cleanup_free_ char *address = text_make("%s%s", server, paths[i]);
+        struct fetch_item item = hello(address);
+        struct failure f = FAILURE_NONE;
+        time_t before = time(NULL);
+
+        assert_int_equal(fetch(&item, &f), -ETIMEDOUT);
+        assert_int_equal(f.code, CODE_DOWNLOAD);
+        if (!strstr(f.text, "the mirror stalls") || !strstr(f.text, words[i]) ||
+            !strstr(f.text, address))
+            fail_msg("%s", f.text);
+        assert_int_equal(test_server_stop(), 3);
+        assert_in_range(time(NULL) - before, 2, 60); /* three tries of a second, and not for ever */
+    }
+    fetch_set_stall(FETCH_STALL_SECONDS);
+}
+
+/* Slow, but never still: takes several times as long as a stall may, and arrives. */
+static void test_slow_mirror(void **state)
+{
+    enum { SIZE = 600 };
+    char body[SIZE + 1] = "";
+    const struct test_answer slow[] = { { "/slow", "200 OK", "", body, 0, TEST_PACE_DRIP },
+                                        { .path = NULL } };
+    const char *server;
+    _cleanup_free_ char *address = NULL;
+    struct failure f = FAILURE_NONE;
+    time_t before = time(NULL);
+    struct fetch_item item;
+
+    (void)state;
+    memset(body, 's', SIZE);
+    server = test_server_start(slow);
+    address = text_make("%s/slow", server);
+    item = hello(address);
+    item.size = SIZE;
+    item.digest = digest_bytes(body, SIZE);
+    fetch_set_stall(1);
+    assert_int_equal(fetch(&item, &f), 0);
+    fetch_set_stall(FETCH_STALL_SECONDS);
+    assert_int_equal(test_server_stop(), 1);
+    assert_true(time(NULL) - before >= SIZE * TEST_DRIP_MS / 1000 - 1);
 }
 
 static void test_refused_connection(void **state)
@@ -235,10 +292,11 @@ static void test_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_file),      cmocka_unit_test(test_wrong_bytes),
-        cmocka_unit_test(test_http),      cmocka_unit_test(test_refused_connection),
-        cmocka_unit_test(test_many),      cmocka_unit_test(test_target),
-        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_file),        cmocka_unit_test(test_wrong_bytes),
+        cmocka_unit_test(test_http),        cmocka_unit_test(test_refused_connection),
+        cmocka_unit_test(test_many),        cmocka_unit_test(test_target),
+        cmocka_unit_test(test_full_disk),   cmocka_unit_test(test_stalling_mirror),
+        cmocka_unit_test(test_slow_mirror),
     };
 
     return cmocka_run_group_tests(tests, enter, test_folder_leave);

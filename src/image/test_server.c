@@ -1,6 +1,7 @@
 #include "image/test_server.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -19,6 +20,23 @@ enum { REQUEST_MAX = 4096, BACKLOG = 16 };
 
 static pid_t server = -1;
 static unsigned *request_count; /* shared with the server */
+
+/* Until the client has had enough. */
+static void hold(int fd)
+{
+    char byte;
+
+    while (recv(fd, &byte, 1, 0) > 0)
+        ;
+}
+
+static void drip(int fd, const char *body)
+{
+    for (; *body; body++) {
+        (void)!send(fd, body, 1, MSG_NOSIGNAL);
+        (void)poll(NULL, 0, TEST_DRIP_MS); /* slowness is what the test is about */
+    }
+}
 
 static void answer(int fd, const struct test_answer *answers)
 {
@@ -39,12 +57,22 @@ static void answer(int fd, const struct test_answer *answers)
         (void)!send(fd, "HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n", 41, MSG_NOSIGNAL);
         return;
     }
+    if (found->pace == TEST_PACE_MUTE) {
+        hold(fd);
+        return;
+    }
     length = (size_t)snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nConnection: close\r\n%s\r\n",
                               found->status, found->header);
     (void)!send(fd, head, length, MSG_NOSIGNAL);
+    if (found->pace == TEST_PACE_DRIP) {
+        drip(fd, found->body);
+        return;
+    }
     length = strlen(found->body);
     (void)!send(fd, found->body, found->cut > 0 && found->cut < length ? found->cut : length,
                 MSG_NOSIGNAL);
+    if (found->pace == TEST_PACE_STALL)
+        hold(fd);
 }
 
 __attribute__((noreturn)) static void serve(int fd, const struct test_answer *answers)

@@ -4,12 +4,22 @@
 
 #include <stddef.h>
 
+enum test_pace {
+    TEST_PACE_FULL,
+    TEST_PACE_DRIP,  /* the body comes byte by byte, TEST_DRIP_MS apart */
+    TEST_PACE_STALL, /* where it is cut, the connection stays open until the other side ends it */
+    TEST_PACE_MUTE,  /* nothing is sent at all, and the connection stays open */
+};
+
+enum { TEST_DRIP_MS = 5 };
+
 struct test_answer {
     const char *path;   /* "/a/file" */
     const char *status; /* "200 OK" */
     const char *header; /* further lines, each with CR LF, or "" */
     const char *body;
     size_t cut; /* the connection ends after so many bytes of the body; 0: never */
+    enum test_pace pace;
 };
 
 /* Starts it; `answers` (ended by one without path) must stay. A path that is not in the list is

@@ -55,6 +55,7 @@ BROCH = Policy(
         "cursor_be32": "see cursor_be16",
         "cursor_be64": "see cursor_be16",
         "cursor_seek": "for formats with offsets",
+        "fetch_set_stall": "tests: a mirror that stalls, without the minute that it takes",
         "cleanup_rules": "a test walks the declared list",
     },
     unused_codes={},
