@@ -82,11 +82,41 @@ static void test_path(void **state)
     set("BROCH_CACHE", own);
 }
 
+/* A program that failed said why; nothing else is taken for a full disk. */
+static void test_space(void **state)
+{
+    static const struct {
+        enum code code;
+        const char *text;
+        int result;
+    } cases[] = {
+        { CODE_STEP_FAILED, "mkfs: No space left on device", -ENOSPC },
+        { CODE_IO, "'x': Write error (No space left on device)", -ENOSPC },
+        { CODE_STEP_FAILED, "mkfs: no such option", -EIO },
+        { CODE_LOCK_HASH, "No space left on device", -EIO },
+    };
+    struct failure f = FAILURE_NONE;
+
+    (void)state;
+    assert_int_equal(cache_judge_space(0, &f), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        int r = failure_set(&f, cases[i].code, -EIO, "%s", cases[i].text);
+
+        assert_int_equal(cache_judge_space(r, &f), cases[i].result);
+        assert_int_equal(f.code, cases[i].result == -ENOSPC ? CODE_NO_SPACE : cases[i].code);
+        assert_non_null(strstr(f.text, cases[i].text));
+    }
+    assert_int_equal(cache_want_room(0, &f), 0);
+    assert_int_equal(cache_want_room(UINT64_MAX, &f), -ENOSPC);
+    assert_int_equal(f.code, CODE_NO_SPACE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_path),
+        cmocka_unit_test(test_space),
     };
 
     return cmocka_run_group_tests(tests, test_folder_enter, test_folder_leave);

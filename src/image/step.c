@@ -334,7 +334,7 @@ static int run_into(struct step *step, const char *work, step_run run, void *con
     if (r == 0)
         r = file_make_folders(work, f);
     if (r == 0)
-        r = run(work, context, f);
+        r = cache_judge_space(run(work, context, f), f);
     if (r == 0)
         r = save_result(step, work, f);
     if (r == 0)

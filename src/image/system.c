@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/hex.h"
 #include "base/text.h"
+#include "image/cache.h"
 #include "image/compose.h"
 #include "image/development.h"
 #include "image/tool.h"
@@ -207,6 +208,18 @@ static int write_tar(struct build *build, const char *tar, struct failure *f)
     return r;
 }
 
+/* mkfs.erofs waits for its own thread for ever when a write fails (seen with 1.8.6 on a full disk),
+ * so it only starts where there is room: for a while it holds the archive's contents twice, and
+ * there are the tables. */
+static int want_room(const char *tar, struct failure *f)
+{
+    struct stat status;
+
+    if (stat(tar, &status) < 0)
+        return file_failure(f, errno, "read", tar);
+    return cache_want_room(2 * (uint64_t)status.st_size + (uint64_t)status.st_size / 16, f);
+}
+
 static int make_erofs(const struct digest *content, const struct tool *tool, struct failure *f)
 {
     char date[32], uuid[UUID_TEXT_SIZE + 2];
@@ -277,6 +290,8 @@ static int run(const char *folder, void *context, struct failure *f)
     r = write_tar(build, tar, f);
     if (r == 0)
         r = digest_file(tar, &content, f);
+    if (r == 0)
+        r = want_room(tar, f);
     if (r == 0)
         r = make_erofs(&content, &tool, f);
     if (r == 0)

@@ -88,9 +88,9 @@ static int make_tree(const struct lock *lock, const char *path, struct failure *
     if (r == 0)
         r = file_make_folders(fresh, f);
     if (r == 0)
-        r = build_tar(lock, work, tar, f);
+        r = cache_judge_space(build_tar(lock, work, tar, f), f);
     if (r == 0)
-        r = unpack(tar, fresh, f);
+        r = cache_judge_space(unpack(tar, fresh, f), f);
     if (r == 0 && rename(fresh, path) < 0)
         r = file_failure(f, errno, "rename", fresh);
     return r < 0 ? r : file_remove_tree(work, f);
