@@ -71,15 +71,17 @@ static int add_folders(struct cpio *cpio, const char *path, struct failure *f)
     return 0;
 }
 
+/* A new entry behind its folders; NULL after a failure. */
+static struct cpio_entry *add_below(struct cpio *cpio, const char *path, struct failure *f)
+{
+    return add_folders(cpio, path, f) < 0 ? NULL : add(cpio, path, f);
+}
+
 int cpio_add_file(struct cpio *cpio, const char *path, const char *source, bool executable,
                   struct failure *f)
 {
-    struct cpio_entry *entry;
-    int r = add_folders(cpio, path, f);
+    struct cpio_entry *entry = add_below(cpio, path, f);
 
-    if (r < 0)
-        return r;
-    entry = add(cpio, path, f);
     if (!entry)
         return f->cause;
     entry->executable = executable;
@@ -90,12 +92,8 @@ int cpio_add_file(struct cpio *cpio, const char *path, const char *source, bool 
 int cpio_add_bytes(struct cpio *cpio, const char *path, const void *bytes, size_t size,
                    struct failure *f)
 {
-    struct cpio_entry *entry;
-    int r = add_folders(cpio, path, f);
+    struct cpio_entry *entry = add_below(cpio, path, f);
 
-    if (r < 0)
-        return r;
-    entry = add(cpio, path, f);
     if (!entry)
         return f->cause;
     entry->size = size;
