@@ -388,7 +388,8 @@ int sandbox_remove_tree(const char *path, struct failure *f)
     char byte;
     pid_t pid;
 
-    if ((r != -EACCES && r != -EPERM) || geteuid() == 0)
+    /* A folder of another id that we cannot look into, in one of ours, is "not empty". */
+    if ((r != -EACCES && r != -EPERM && r != -ENOTEMPTY) || geteuid() == 0)
         return r;
     if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(done, O_CLOEXEC) < 0)
         return failure_set(f, CODE_INTERNAL, -errno, "cannot make a pipe");
