@@ -50,6 +50,7 @@ static uint64_t next_deadline(const struct swim *s)
     next_ns = earlier(next_ns, watch_deadline(s));
     next_ns = earlier(next_ns, inquiry_deadline(s));
     next_ns = earlier(next_ns, s->flush_ns);
+    next_ns = earlier(next_ns, s->orphans_ns);
     if (s->unreachable_count > 0)
         next_ns = earlier(next_ns, s->try_ns);
     /* Whatever a rule above forgot, the loop must not spin. */
@@ -77,7 +78,8 @@ struct swim *swim_init(void *memory, const struct swim_config *config, uint64_t 
     s->now_ns = now_ns;
     s->beat_number = (uint8_t)rng_next(&s->rng);
     s->number = (uint16_t)rng_next(&s->rng);
-    s->beat_ns = s->flush_ns = s->health_ns = s->quiet_end_ns = NEVER_NS;
+    s->beat_ns = s->flush_ns = s->health_ns = s->quiet_end_ns = s->sweep_ns = s->orphans_ns =
+        NEVER_NS;
     s->news_head = s->news_tail = ROSTER_NONE;
     s->try_interval_ns = s->p->try_min_ns;
     s->repair_interval_ns = s->p->repair_min_ns;

@@ -3,17 +3,19 @@
 #include <string.h>
 
 /* How full the window may be for each class. A beat always finds room, so that a busy node is not
- * taken for a dead one; answers come next, so that one verdict does not bring others. News may pass
- * inquiries: a verdict that waits for its own inquiry's packets to be a second old comes half a
- * second late, and two neighbours at once are enough to begin with. */
+ * taken for a dead one; answers come next, so that one verdict does not bring others, and whatever
+ * else there is to do leaves a few for them. Our own verdict may pass its inquiry: waiting for the
+ * inquiry's packets to be a second old, it would come half a second late. */
 static const struct {
     uint8_t packets;
     uint32_t bytes;
 } marks[] = {
     [SEND_BEAT] = { SWIM_PACKETS_PER_S, SWIM_BYTES_PER_S },
     [SEND_ANSWER] = { SWIM_PACKETS_PER_S - 1, SWIM_BYTES_PER_S - 1024 },
+    [SEND_VERDICT] = { SWIM_PACKETS_PER_S - 2, SWIM_BYTES_PER_S - 2048 },
+    [SEND_REPORT] = { SWIM_PACKETS_PER_S - 3, SWIM_BYTES_PER_S - 2048 },
     [SEND_INQUIRY] = { SWIM_PACKETS_PER_S - 4, SWIM_BYTES_PER_S - 3072 },
-    [SEND_NEWS] = { SWIM_PACKETS_PER_S - 2, SWIM_BYTES_PER_S - 2048 },
+    [SEND_NEWS] = { SWIM_PACKETS_PER_S - 3, SWIM_BYTES_PER_S - 2048 },
     [SEND_REPAIR] = { SWIM_PACKETS_PER_S / 2, SWIM_BYTES_PER_S / 2 },
 };
 
@@ -47,6 +49,12 @@ static bool spend(struct swim *s, size_t size, enum send_class class)
     b->bytes += (uint32_t)outer;
     b->count++;
     return true;
+}
+
+uint8_t budget_used(struct swim *s)
+{
+    forget(&s->budget, s->now_ns);
+    return s->budget.count;
 }
 
 uint64_t budget_next(struct swim *s, enum send_class class)

@@ -3,9 +3,14 @@
 
 #include <string.h>
 
+#define TAKEOVER_NS (250 * NS_PER_MS) /* a helper hears the verdict by then, or asks itself */
+
 enum {
     REPORT_FROM = 3, /* unanswered probes that make a vote */
     GIVE_UP_WINDOWS = 4,
+    ASKED_MIN = 4,  /* calls that make silence mean something; all that a crowd allows */
+    CROWD_OPEN = 3, /* inquiries at once */
+    CROWD_GONE = 4, /* verdicts of late */
 };
 
 struct inquiry *inquiry_find(struct swim *s, uint16_t subject)
@@ -44,27 +49,42 @@ static bool is_doubted(struct swim *s, uint16_t slot)
     return q && q->purposes & PURPOSE_OPEN;
 }
 
+/* Much is asked at once, or many have just gone, as in a split: who goes on as if the only one
+ * starves everybody. */
+bool inquiry_is_crowded(const struct swim *s)
+{
+    size_t used = 0;
+
+    if (s->gone_count >= CROWD_GONE)
+        return true;
+    for (size_t i = 0; i < POOL_MAX; i++)
+        used += (s->pool[i].purposes & (PURPOSE_OPEN | PURPOSE_HELP)) != 0;
+    return used >= CROWD_OPEN;
+}
+
 /* Reachable observers of the subject first; then, where there are few or none of them, neighbours
  * of ours, so that what one deaf node believes is never passed on unconfirmed. */
 static size_t list_helpers(struct swim *s, const struct inquiry *q, uint16_t ret[REPORTS_MAX])
 {
     const struct roster_member *m = roster_member(s->roster, q->subject);
+    /* In a split most of the others who observe it may be gone with it. */
+    bool near = q->second && inquiry_is_crowded(s);
     size_t helpers = 0, substitutes = 0;
 
-    for (uint8_t i = 0; m && i < m->observer_count; i++) {
+    for (uint8_t i = 0; m && !near && i < m->observer_count; i++) {
         uint16_t slot = m->observers[i];
 
         if (slot != s->self && s->members[slot].standing != WIRE_STANDING_UNREACHABLE &&
             (q->second || !is_doubted(s, slot)))
             ret[helpers++] = slot;
     }
-    if (!q->second && edge_find(s, q->subject))
+    if (!q->second && edge_find(s, q->subject) && !inquiry_is_crowded(s))
         return helpers;
     for (uint8_t i = 0; i < s->edge_count && substitutes < SUBSTITUTES_MAX; i++) {
         uint16_t slot = s->edges[i].slot;
 
         if (slot == q->subject || s->members[slot].standing == WIRE_STANDING_UNREACHABLE ||
-            roster_adjacent(s->roster, q->subject, slot))
+            watch_is_doubted(s, i) || roster_adjacent(s->roster, q->subject, slot))
             continue;
         ret[helpers++] = slot;
         substitutes++;
@@ -82,19 +102,33 @@ static bool has_reported(const struct inquiry *q, uint16_t slot)
     return false;
 }
 
-static void call_helpers(struct swim *s, const struct inquiry *q)
+static void call_helpers(struct swim *s, struct inquiry *q)
 {
     struct wire_frame f = { .kind = WIRE_CALL };
     uint16_t helpers[REPORTS_MAX];
     size_t helper_count = list_helpers(s, q, helpers);
+    size_t limit = inquiry_is_crowded(s) ? ASKED_MIN : REPORTS_MAX;
+    size_t start = q->second ? q->asked : 0;
 
+    /* In a crowd a few are asked, not always the same. */
+    if (!q->second && helper_count > 0)
+        start = rng_below(&s->rng, helper_count);
+
+    q->asked = 0;
+    q->denied = false;
     f.call.subject = roster_member(s->roster, q->subject)->id;
     f.call.number = q->number;
     f.call.window_ms = (uint16_t)(q->window_ns / NS_PER_MS);
     f.call.incarnation = s->members[q->subject].incarnation;
-    for (size_t i = 0; i < helper_count; i++) {
-        if (!has_reported(q, helpers[i]))
-            (void)frame_send(s, &f, helpers[i], SEND_INQUIRY); /* the second window asks again */
+    for (size_t i = 0; i < helper_count && q->asked < limit; i++) {
+        uint16_t to = helpers[(start + i) % helper_count];
+
+        if (has_reported(q, to))
+            continue;
+        if (frame_send(s, &f, to, SEND_INQUIRY))
+            q->asked++;
+        else
+            q->denied = true;
     }
 }
 
@@ -145,7 +179,7 @@ static void report(struct swim *s, const struct inquiry *q, uint8_t unanswered)
     f.report.unanswered = unanswered;
     for (uint8_t i = 0; i < q->caller_count; i++) {
         f.report.number = q->caller_numbers[i];
-        (void)frame_send(s, &f, q->callers[i], SEND_ANSWER); /* a lost report is allowed for */
+        (void)frame_send(s, &f, q->callers[i], SEND_REPORT); /* a lost report is allowed for */
     }
 }
 
@@ -159,14 +193,23 @@ void inquiry_heard(struct swim *s, uint16_t subject, uint64_t received_ns)
         return; /* it is back, but has not said so yet: go on telling it */
     if (q->purposes & PURPOSE_HELP)
         report(s, q, 0);
+    if (q->purposes & PURPOSE_OPEN && !edge_find(s, subject))
+        repair_adopt(s, subject);
     count(s, SWIM_COUNT_ANSWERED);
     q->purposes = 0;
 }
 
-/* Observers that must be silent for a verdict at the end of the first window: six of ten. */
+/* Observers that must be silent for a verdict at the end of the first window: six of ten. Who is
+ * itself held unreachable can say nothing and is not counted: in a split, half of them. */
 static size_t votes_needed(const struct swim *s, uint16_t subject)
 {
-    return (roster_member(s->roster, subject)->observer_count * 6u + 9) / 10;
+    const struct roster_member *m = roster_member(s->roster, subject);
+    size_t able = 0;
+
+    for (uint8_t i = 0; i < m->observer_count; i++)
+        able += s->members[m->observers[i]].standing != WIRE_STANDING_UNREACHABLE;
+    able = (able * 6u + 9) / 10;
+    return able < 2 && m->observer_count > 1 ? 2 : able;
 }
 
 static size_t votes(const struct inquiry *q)
@@ -192,6 +235,12 @@ static void verdict(struct swim *s, const struct inquiry *q)
     news_verdict(s, q->subject, !alone);
 }
 
+/* Silence of few is evidence only when the budget let us ask more than a few. */
+static bool could_ask(const struct inquiry *q)
+{
+    return !q->denied || q->asked >= ASKED_MIN;
+}
+
 /* Ours has had its window, or a report came after it. True when it is over. */
 static bool settle(struct swim *s, struct inquiry *q)
 {
@@ -200,15 +249,18 @@ static bool settle(struct swim *s, struct inquiry *q)
             count(s, SWIM_COUNT_SECOND_WINDOWS);
             q->second = true;
             q->next_ns = q->start_ns + 2 * q->window_ns;
-            call_helpers(s, q);
+            if (votes(q) < 2 || !inquiry_is_crowded(s))
+                call_helpers(s, q);
             return false;
         }
         if (s->now_ns < q->next_ns)
             return false;
         /* Alone we judge only when we are cut off from everybody. While others are heard, silence
-         * of all whom we asked is loss, and the next overdue beat asks again. */
-        if (votes(q) <= 1 && s->heard_ns >= q->start_ns) {
+         * of all whom we asked is loss, and we ask again soon. */
+        if ((votes(q) <= 1 && s->heard_ns >= q->start_ns) ||
+            ((votes(q) <= 1 || q->taken) && !could_ask(q))) {
             count(s, SWIM_COUNT_INCONCLUSIVE);
+            watch_retry(s, q->subject);
             return true;
         }
     }
@@ -216,10 +268,47 @@ static bool settle(struct swim *s, struct inquiry *q)
     return true;
 }
 
+/* Opens what was over for one more probe: who is busy answers one of them. */
+static void probe_again(struct swim *s, struct inquiry *q)
+{
+    uint64_t step_ns = q->window_ns / PROBES_MAX;
+
+    q->second = false;
+    q->probes = PROBES_MAX - 1;
+    q->next_ns = s->now_ns;
+    q->start_ns = s->now_ns - (PROBES_MAX - 1) * step_ns;
+}
+
+/* The subject is silent towards us, and whoever asked has our report. Should the asker fall silent
+ * too, one of us asks in its place: at different times, so that one does it for all, and with the
+ * probes that we sent already, so that a round trip decides. True when it is under way. */
+static bool take_over(struct swim *s, struct inquiry *q)
+{
+    if (!edge_find(s, q->subject) || q->purposes != PURPOSE_HELP)
+        return false;
+    if (!q->second) {
+        q->second = true;
+        q->next_ns = s->now_ns + TAKEOVER_NS + rng_below(&s->rng, TAKEOVER_NS);
+        return true;
+    }
+    if (inquiry_is_crowded(s))
+        return false;
+    count(s, SWIM_COUNT_TAKEN_OVER);
+    q->purposes = PURPOSE_OPEN;
+    q->number = s->number++;
+    q->report_count = 0;
+    q->taken = true;
+    probe_again(s, q);
+    call_helpers(s, q);
+    return true;
+}
+
 static void finish(struct swim *s, struct inquiry *q)
 {
     struct edge *e = edge_find(s, q->subject);
 
+    if (take_over(s, q))
+        return;
     if (q->purposes & PURPOSE_OPEN && !settle(s, q))
         return;
     if (e && q->purposes & (PURPOSE_OPEN | PURPOSE_HELP))
@@ -268,6 +357,7 @@ static void run_one(struct swim *s, struct inquiry *q)
     }
     if (s->now_ns - q->start_ns > GIVE_UP_WINDOWS * q->window_ns) {
         q->purposes = 0; /* our budget starved it: no evidence of anything */
+        watch_retry(s, q->subject);
         return;
     }
     /* Once for each probe: reports that repeat while a probe is denied would use up the budget that
@@ -276,7 +366,8 @@ static void run_one(struct swim *s, struct inquiry *q)
         report(s, q, q->probes);
         q->reported = q->probes;
     }
-    if (q->probes == PROBES_MAX || has_enough_votes(s, q)) {
+    if (q->probes == PROBES_MAX || has_enough_votes(s, q) ||
+        (q->purposes == PURPOSE_HELP && q->probes == REPORT_FROM && inquiry_is_crowded(s))) {
         finish(s, q);
         return;
     }
@@ -328,7 +419,7 @@ static void answer_for_self(struct swim *s, uint16_t from, const struct wire_cal
 
     f.report.subject = call->subject;
     f.report.number = call->number;
-    (void)frame_send(s, &f, from, SEND_ANSWER); /* it probes us as well */
+    (void)frame_send(s, &f, from, SEND_REPORT); /* it probes us as well */
 }
 
 void inquiry_call(struct swim *s, uint16_t from, const struct wire_call *call)
@@ -357,12 +448,17 @@ void inquiry_call(struct swim *s, uint16_t from, const struct wire_call *call)
     window_ns = e ? watch_window(s, e) : s->p->window_ns;
     if (window_ns < call->window_ms * NS_PER_MS)
         window_ns = earlier(call->window_ms * NS_PER_MS, s->p->window_max_ns);
+    if (!inquiry_find(s, subject) && budget_used(s) > HELP_USED_MAX)
+        return;
     q = inquiry_start(s, subject, PURPOSE_HELP, window_ns);
     if (!q)
         return;
     add_caller(q, from, call->number);
-    if (q->probes == PROBES_MAX)
-        report(s, q, q->probes); /* ours is waiting in its second window */
+    if (!q->second)
+        return;
+    report(s, q, q->probes);
+    if (q->purposes == PURPOSE_HELP)
+        probe_again(s, q);
 }
 
 /* One voice may end an inquiry, but not every inquiry: a liar, or the one observer that a subject

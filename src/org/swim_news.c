@@ -57,6 +57,7 @@ void record_set(struct swim *s, uint16_t slot, uint32_t incarnation, enum wire_s
     CHECK(s->out->change_count < SWIM_CHANGES_MAX);
     s->out->changes[s->out->change_count++] = (struct swim_change){ slot, standing, incarnation };
     if (is_unreachable && !was_unreachable) {
+        watch_gone(s);
         inquiry_close(s, slot);
         s->try_interval_ns = s->p->try_min_ns;
         s->try_ns = s->unreachable_count == 1 ? s->now_ns + rng_below(&s->rng, s->p->try_min_ns)
@@ -71,13 +72,15 @@ void record_set(struct swim *s, uint16_t slot, uint32_t incarnation, enum wire_s
     }
 }
 
-/* The first news go at once; what follows soon waits for company and leaves room for inquiries,
- * which a flood of small packets would starve. */
-static uint64_t flush_time(const struct swim *s, uint64_t at_ns)
+/* The first news go at once. What follows soon waits: by then most neighbours will have told us the
+ * same, and need not be told. While there is much to say, it waits for company and leaves room for
+ * inquiries, which a flood of small packets would starve. */
+static uint64_t flush_time(struct swim *s, uint64_t at_ns)
 {
-    uint64_t gap_ns = s->flushed_ns + FLUSH_GAP_NS;
+    bool busy = budget_used(s) > SWIM_PACKETS_PER_S / 2;
+    uint64_t next_ns = s->flushed_ns + (busy ? FLUSH_BUSY_NS : FLUSH_GAP_NS);
 
-    return s->flushed_ns == 0 || at_ns > gap_ns ? at_ns : gap_ns;
+    return s->flushed_ns == 0 || at_ns > next_ns ? at_ns : next_ns;
 }
 
 static void list_add(struct swim *s, uint16_t slot)
@@ -174,7 +177,7 @@ bool news_signed_frame(struct swim *s, uint16_t slot, struct wire_frame *ret)
 }
 
 /* Packs what edge i has not been told, from the head of the list, into one packet, and sends it. */
-static bool flush_edge(struct swim *s, uint8_t i)
+static bool flush_edge(struct swim *s, uint8_t i, uint8_t *sent)
 {
     uint16_t bit = (uint16_t)(1 << i), packed = 0;
     struct wire_frame f;
@@ -190,8 +193,9 @@ static bool flush_edge(struct swim *s, uint8_t i)
             break;
         packed++;
     }
-    if (!packet_send(s, &p, s->edges[i].slot, SEND_NEWS))
+    if (!packet_send(s, &p, s->edges[i].slot, s->verdict ? SEND_VERDICT : SEND_NEWS))
         return false;
+    *sent = (uint8_t)(*sent + (p.writer.size > 0));
     for (uint16_t slot = s->news_head; packed > 0; slot = s->members[slot].next) {
         struct member *m = &s->members[slot];
 
@@ -230,19 +234,18 @@ static void drop_told(struct swim *s)
 
 void news_flush(struct swim *s)
 {
-    uint8_t edges = s->edge_count;
+    uint8_t sent = 0;
 
     if (s->now_ns < s->flush_ns)
         return;
-    for (uint8_t i = 0; i < edges; i++) {
-        uint8_t at = (uint8_t)((s->flush_edge + i) % edges);
-
-        if (!flush_edge(s, at)) {
-            s->flush_edge = at; /* who was left out goes first next time */
-            break;
-        }
+    for (uint8_t i = 0; i < s->edge_count && sent < FLUSH_EDGES; i++) {
+        /* Whoever is in doubt hears it when it turns out to be there. */
+        if (!watch_is_doubted(s, s->flush_edge) && !flush_edge(s, s->flush_edge, &sent))
+            break; /* who was left out goes first next time */
+        s->flush_edge = (uint8_t)((s->flush_edge + 1) % s->edge_count);
     }
     drop_told(s);
+    s->verdict = false;
     s->flushed_ns = s->now_ns;
     s->flush_ns = NEVER_NS;
     if (s->news_head != ROSTER_NONE)
@@ -267,8 +270,11 @@ void news_verdict(struct swim *s, uint16_t slot, bool tell)
     if (m->standing == WIRE_STANDING_UNREACHABLE)
         return; /* the news was faster */
     record_set(s, slot, m->incarnation, WIRE_STANDING_UNREACHABLE);
-    if (tell)
-        news_tell(s, slot, TELL_ALL);
+    if (!tell)
+        return;
+    news_tell(s, slot, TELL_ALL);
+    s->verdict = true;
+    s->flush_ns = earlier(s->flush_ns, s->now_ns + s->p->batch_ns);
 }
 
 enum claim { CLAIM_NEWER, CLAIM_KNOWN, CLAIM_OLDER };

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-enum { REPAIR_PACKETS_MAX = 3 };
+#define ORPHANS_FOR_NS (10 * NS_PER_S)
+
+enum { REPAIR_PACKETS_MAX = 3, ADOPT_PACKETS_MAX = 4 };
 
 /* The record of a member that nothing ever happened to is zero, so that nodes whose rosters differ
  * for a while agree all the same. */
@@ -208,13 +210,42 @@ static bool is_unobserved(const struct swim *s, uint16_t slot)
     return true;
 }
 
-static void inquire_unobserved(struct swim *s, uint16_t alive_count)
+/* It answered us, and has no neighbour that would tell it anything: it hears from us what is held
+ * unreachable, as news. It is asked again from time to time, and so hears the rest. */
+void repair_adopt(struct swim *s, uint16_t to)
+{
+    uint16_t start = (uint16_t)rng_below(&s->rng, s->capacity);
+    unsigned int packets = 0;
+    struct wire_frame f;
+    struct packet p;
+
+    count(s, SWIM_COUNT_ADOPTED);
+    packet_start(&p);
+    for (uint16_t i = 0; i < s->capacity && packets < ADOPT_PACKETS_MAX; i++) {
+        uint16_t slot = (uint16_t)((start + i) % s->capacity);
+
+        if (!roster_member(s->roster, slot) ||
+            s->members[slot].standing != WIRE_STANDING_UNREACHABLE || !news_frame(s, slot, &f))
+            continue;
+        if (packet_add(&p, &f))
+            continue;
+        if (!packet_send(s, &p, to, SEND_NEWS))
+            return;
+        packets++;
+        packet_start(&p);
+        CHECK(packet_add(&p, &f));
+    }
+    if (packets < ADOPT_PACKETS_MAX)
+        (void)packet_send(s, &p, to, SEND_NEWS); /* another time */
+}
+
+static void inquire_unobserved(struct swim *s, uint16_t alive)
 {
     for (uint16_t slot = 0; slot < s->capacity; slot++) {
         if (slot == s->self || !roster_member(s->roster, slot) ||
             s->members[slot].standing == WIRE_STANDING_UNREACHABLE || !is_unobserved(s, slot))
             continue;
-        if (rng_below(&s->rng, alive_count) >= UNOBSERVED_CANDIDATES)
+        if (rng_below(&s->rng, alive) >= UNOBSERVED_CANDIDATES)
             continue;
         count(s, SWIM_COUNT_UNOBSERVED);
         if (!inquiry_start(s, slot, PURPOSE_OPEN, s->p->window_ns))
@@ -234,18 +265,30 @@ static uint16_t pick_unreachable(struct swim *s)
     return ROSTER_NONE;
 }
 
+static uint16_t alive_count(const struct swim *s)
+{
+    CHECK(s->unreachable_count < roster_count(s->roster));
+    return (uint16_t)(roster_count(s->roster) - s->unreachable_count);
+}
+
 void repair_run(struct swim *s)
 {
-    uint16_t slot, alive_count;
+    uint16_t slot;
 
-    if (s->now_ns < s->try_ns || s->self == ROSTER_NONE)
+    if (s->self == ROSTER_NONE)
+        return;
+    if (s->now_ns >= s->orphans_ns) {
+        /* Again while there is news: what is told to them comes late and in parts. */
+        s->orphans_ns =
+            s->now_ns - s->changed_ns < ORPHANS_FOR_NS ? s->now_ns + NS_PER_S : NEVER_NS;
+        inquire_unobserved(s, alive_count(s));
+    }
+    if (s->now_ns < s->try_ns)
         return;
     s->try_ns = s->now_ns + s->try_interval_ns;
     if (s->unreachable_count == 0)
         return;
-    CHECK(s->unreachable_count < roster_count(s->roster));
-    alive_count = (uint16_t)(roster_count(s->roster) - s->unreachable_count);
-    inquire_unobserved(s, alive_count);
+    inquire_unobserved(s, alive_count(s));
     s->try_interval_ns = earlier(2 * s->try_interval_ns, s->p->try_max_ns);
     slot = pick_unreachable(s);
     if (inquiry_find(s, slot))

@@ -15,6 +15,9 @@ enum {
     SUBSTITUTES_MAX = 4,
     STRIKES_MAX = 3,
     VERIFY_PER_S = 64,
+    OPEN_USED_MAX = 9,         /* packets in the last second; above it our own inquiries wait */
+    HELP_USED_MAX = 16,        /* and we help nobody new */
+    FLUSH_EDGES = 5,           /* neighbours that are told at once */
     UNOBSERVED_CANDIDATES = 8, /* nodes that look after one unobserved member in one try period */
 };
 
@@ -22,7 +25,9 @@ enum {
 #define REFRACTORY_NS NS_PER_S          /* after a refutation, news of a verdict wait so long */
 #define FRESH_NS      (300 * NS_PER_MS) /* a verdict takes longer than this to reach anybody */
 #define HEALTH_NS     (10 * NS_PER_S)   /* one step of own health is forgiven */
-#define FLUSH_GAP_NS  (600 * NS_PER_MS) /* news in quick succession wait, and fill packets */
+#define FLUSH_GAP_NS  (100 * NS_PER_MS) /* between news to some neighbours and to the others */
+#define FLUSH_BUSY_NS (600 * NS_PER_MS) /* the same while there is much to say */
+#define POSTPONE_NS   (20 * NS_PER_MS)  /* an inquiry that waits for the budget */
 #define TENTH_NS      (100 * NS_PER_MS)
 
 /* Purposes of one inquiry; several may meet in one. */
@@ -42,6 +47,9 @@ struct inquiry {
     uint8_t caller_count;
     uint8_t report_count;
     bool second;              /* window */
+    uint8_t asked;            /* helpers, in this window */
+    bool taken;               /* over, from an asker that fell silent */
+    bool denied;              /* the budget did not let us ask another */
     uint16_t voucher;         /* says the subject answered, and was the only one last time too */
     enum wire_standing claim; /* what our probes say the subject is held to be */
     uint32_t claim_incarnation;
@@ -63,8 +71,10 @@ struct edge {
     bool heard;       /* a beat, ever */
     bool voted;       /* for the verdict that holds or was refuted last */
     uint16_t voucher; /* who alone said that it answered, while we heard nothing; or ROSTER_NONE */
+    uint8_t retries;  /* of inquiries that came to nothing */
     uint8_t widen;    /* its window is doubled so often */
     uint64_t due_ns;
+    uint64_t hold_ns;  /* not overdue before; 0 when the grace alone decides */
     uint64_t heard_ns; /* any packet */
     uint64_t deviation_ns;
     uint64_t order; /* of our own beats: lowest goes next */
@@ -98,7 +108,16 @@ struct budget {
 };
 
 /* From what may always go to what waits: each class may use the window up to its own mark. */
-enum send_class { SEND_BEAT, SEND_ANSWER, SEND_INQUIRY, SEND_NEWS, SEND_REPAIR, SEND_CLASS_MAX_ };
+enum send_class {
+    SEND_BEAT,
+    SEND_ANSWER,
+    SEND_VERDICT,
+    SEND_REPORT,
+    SEND_INQUIRY,
+    SEND_NEWS,
+    SEND_REPAIR,
+    SEND_CLASS_MAX_
+};
 
 struct swim {
     const struct swim_parameters *p;
@@ -125,11 +144,15 @@ struct swim {
     uint64_t flush_ns;
     uint64_t flushed_ns; /* 0 never */
     uint8_t flush_edge;  /* whose turn it is */
+    bool verdict;        /* our own waits among the news */
 
     uint8_t health;
     uint64_t health_ns;
     uint64_t voided_ns; /* 0 never */
     uint64_t heard_ns;  /* any packet of anybody */
+    uint8_t gone_count; /* verdicts taken of late; one is forgotten each second */
+    uint64_t gone_ns;   /* the first of them */
+    uint64_t sweep_ns;  /* looks at the next subject out of its turn; NEVER_NS */
 
     uint64_t bumped_ns; /* own incarnation; 0 never */
     uint64_t refuted_ns[STRIKES_MAX];
@@ -139,6 +162,7 @@ struct swim {
 
     uint16_t unreachable_count;
     uint64_t try_ns, try_interval_ns;
+    uint64_t orphans_ns; /* looks for members whose observers are gone; NEVER_NS */
     uint64_t changed_ns; /* our view */
     uint64_t summary_ns; /* our last comparison */
     uint64_t repair_interval_ns;
@@ -181,6 +205,8 @@ bool packet_add(struct packet *p, const struct wire_frame *frame);
 bool packet_send(struct swim *s, struct packet *p, uint16_t to, enum send_class class);
 /* One frame in a packet of its own. */
 bool frame_send(struct swim *s, const struct wire_frame *frame, uint16_t to, enum send_class class);
+/* Packets sent in the last second. */
+uint8_t budget_used(struct swim *s);
 /* When a packet of this class and any size may go next; now_ns when at once. */
 uint64_t budget_next(struct swim *s, enum send_class class);
 
@@ -191,6 +217,10 @@ void watch_heard(struct swim *s, uint16_t slot, uint64_t received_ns);
 void watch_beat(struct swim *s, uint16_t from, const struct wire_beat *beat, uint64_t received_ns);
 void watch_run(struct swim *s);
 uint64_t watch_deadline(const struct swim *s);
+/* A beat is overdue, or it is being asked about. */
+bool watch_is_doubted(struct swim *s, uint8_t edge);
+void watch_gone(struct swim *s);
+void watch_retry(struct swim *s, uint16_t slot);
 /* A verdict that we voted for was refuted. */
 void watch_strike(struct swim *s, struct edge *e);
 void watch_shift(struct swim *s, uint64_t late_ns);
@@ -209,6 +239,7 @@ uint64_t inquiry_deadline(const struct swim *s);
 void inquiry_void(struct swim *s);
 void inquiry_close(struct swim *s, uint16_t subject);
 /* True when we have probed the subject often enough to have a vote. */
+bool inquiry_is_crowded(const struct swim *s);
 bool inquiry_is_helping(struct swim *s, uint16_t subject);
 bool inquiry_voted(struct swim *s, uint16_t subject);
 
@@ -251,6 +282,7 @@ void repair_digest(struct swim *s, uint16_t from, const struct wire_beat *beat);
 void repair_summary(struct swim *s, uint16_t from, const struct wire_summary *summary);
 /* A neighbour holds what we do not; `proved`: the owner's word for the incarnation came with it. */
 void repair_held(struct swim *s, uint16_t from, const struct wire_held *held, bool proved);
+void repair_adopt(struct swim *s, uint16_t to);
 void repair_ask(struct swim *s, uint16_t slot, uint16_t from);
 void repair_run(struct swim *s);
 void repair_seen(struct swim *s, uint16_t slot);

@@ -6,6 +6,13 @@
 /* Before the first beat of a subject is missed: a whole turn of ten, and two. */
 enum { FIRST_TURN = 12, TURN_DEFAULT = ROSTER_OBSERVERS_MAX, EARLY_PROBES = 2 };
 
+enum { GONE_SWEEP = 4, GONE_MAX = 8, RETRIES_MAX = 4 };
+
+#define SWEEP_NS   (200 * NS_PER_MS) /* between two subjects */
+#define RETRY_NS   NS_PER_S
+#define ORPHANS_NS NS_PER_S
+#define SWEPT_NS   (2 * NS_PER_S) /* whoever was heard since is left alone */
+
 /* How much each step of the subject's own health adds to its grace. */
 #define HEALTH_GRACE_NS (25 * NS_PER_MS)
 
@@ -84,7 +91,9 @@ void watch_beat(struct swim *s, uint16_t from, const struct wire_beat *beat, uin
     learn_delay(s, e, received_ns);
     e->heard = true;
     e->early = 0;
+    e->hold_ns = 0;
     e->voted = false;
+    e->retries = 0;
     e->number = beat->number;
     e->turn = beat->turn;
     e->health = beat->health;
@@ -112,9 +121,43 @@ static void await_next(struct swim *s, struct edge *e)
     uint64_t turn_ns = e->turn * s->p->beat_ns;
 
     e->early = 0;
+    e->hold_ns = 0;
     e->due_ns += turn_ns;
     if (e->due_ns < s->now_ns)
         e->due_ns = s->now_ns + turn_ns;
+}
+
+/* Looks at it again then, if it is not heard until then. */
+static void watch_again(struct swim *s, uint16_t slot, uint64_t in_ns)
+{
+    struct edge *e = edge_find(s, slot);
+
+    if (!e || (e->due_ns > s->now_ns && e->due_ns <= s->now_ns + in_ns))
+        return;
+    e->due_ns = earlier(e->due_ns, s->now_ns);
+    e->hold_ns = s->now_ns + in_ns;
+    e->early = EARLY_PROBES;
+}
+
+/* An inquiry about it came to nothing. The first time that is loss; when it goes on, asking every
+ * second would use up the budget that finding out the truth by other ways needs. */
+void watch_retry(struct swim *s, uint16_t slot)
+{
+    struct edge *e = edge_find(s, slot);
+
+    if (!e)
+        return;
+    watch_again(s, slot, RETRY_NS << e->retries);
+    if (e->retries < RETRIES_MAX)
+        e->retries++;
+}
+
+/* When the beat that is due is overdue. */
+static uint64_t overdue_ns(const struct swim *s, const struct edge *e)
+{
+    uint64_t ns = e->due_ns + grace(s, e);
+
+    return ns > e->hold_ns ? ns : e->hold_ns;
 }
 
 static void probe_alone(struct swim *s, const struct edge *e, enum wire_standing standing)
@@ -137,6 +180,10 @@ static void overdue(struct swim *s, struct edge *e)
         e->due_ns = s->now_ns;
         return;
     }
+    if (!heard && budget_used(s) > OPEN_USED_MAX) {
+        watch_again(s, e->slot, POSTPONE_NS);
+        return;
+    }
     await_next(s, e);
     if (heard)
         return;
@@ -151,16 +198,16 @@ static void overdue(struct swim *s, struct edge *e)
     (void)inquiry_start(s, e->slot, PURPOSE_OPEN, window_ns); /* pool full: the next beat tells */
 }
 
-/* When the next thing is to be done about a beat, counted from when it was due. */
-static uint64_t early_ns(const struct edge *e, uint64_t grace_ns)
+/* When the next thing is to be done about the beat that is due. */
+static uint64_t next_look_ns(const struct swim *s, const struct edge *e)
 {
-    return (e->early + 1u) * grace_ns / (EARLY_PROBES + 1);
+    if (e->early == EARLY_PROBES)
+        return overdue_ns(s, e);
+    return e->due_ns + (e->early + 1u) * grace(s, e) / (EARLY_PROBES + 1);
 }
 
 static void watch_edge(struct swim *s, struct edge *e)
 {
-    uint64_t grace_ns = grace(s, e);
-
     if (s->now_ns >= e->narrow_ns && e->widen > 0) {
         e->widen--;
         e->narrow_ns = s->now_ns + s->p->damping_ns;
@@ -168,15 +215,22 @@ static void watch_edge(struct swim *s, struct edge *e)
     if (is_held(s, e->slot, WIRE_STANDING_UNREACHABLE))
         return;
     /* Two probes of our own settle nearly every lost beat without troubling nine others. */
-    if (e->early < EARLY_PROBES && s->now_ns >= e->due_ns + early_ns(e, grace_ns)) {
+    if (e->early < EARLY_PROBES && s->now_ns >= next_look_ns(s, e)) {
         e->early++;
-        if (e->heard_ns < e->due_ns) {
+        if (e->heard_ns < e->due_ns && !inquiry_is_crowded(s)) {
             count(s, SWIM_COUNT_EARLY_PROBES);
             probe_alone(s, e, WIRE_STANDING_ALIVE);
         }
     }
-    if (s->now_ns >= e->due_ns + grace_ns)
+    if (s->now_ns >= overdue_ns(s, e))
         overdue(s, e);
+}
+
+bool watch_is_doubted(struct swim *s, uint8_t edge)
+{
+    const struct edge *e = &s->edges[edge];
+
+    return e->early > 0 || e->hold_ns > s->now_ns || inquiry_find(s, e->slot);
 }
 
 static void beat(struct swim *s)
@@ -207,10 +261,59 @@ static void beat(struct swim *s)
         count(s, SWIM_COUNT_BEATS);
 }
 
+/* A verdict was taken. Where several come together there will be more: we do not wait for each
+ * subject's own turn to find it out. */
+void watch_gone(struct swim *s)
+{
+    if (s->gone_count == 0)
+        s->gone_ns = s->now_ns;
+    if (s->gone_count < GONE_MAX)
+        s->gone_count++;
+    if (s->gone_count < GONE_SWEEP)
+        return;
+    if (s->sweep_ns == NEVER_NS)
+        s->sweep_ns = s->now_ns + rng_below(&s->rng, SWEEP_NS);
+    s->orphans_ns = earlier(s->orphans_ns, s->now_ns + ORPHANS_NS);
+}
+
+static void forget_gone(struct swim *s)
+{
+    while (s->gone_count > 0 && s->now_ns >= s->gone_ns + NS_PER_S) {
+        s->gone_count--;
+        s->gone_ns += NS_PER_S;
+    }
+}
+
+static void sweep(struct swim *s)
+{
+    struct edge *oldest = NULL;
+
+    s->sweep_ns = NEVER_NS;
+    if (s->gone_count == 0)
+        return;
+    for (uint8_t i = 0; i < s->edge_count; i++) {
+        struct edge *e = &s->edges[i];
+
+        if (is_held(s, e->slot, WIRE_STANDING_UNREACHABLE) || e->due_ns <= s->now_ns ||
+            s->now_ns - e->heard_ns < SWEPT_NS || inquiry_find(s, e->slot))
+            continue;
+        if (!oldest || e->heard_ns < oldest->heard_ns)
+            oldest = e;
+    }
+    if (oldest) {
+        oldest->due_ns = s->now_ns;
+        oldest->early = 0;
+    }
+    s->sweep_ns = s->now_ns + SWEEP_NS;
+}
+
 void watch_run(struct swim *s)
 {
     if (s->self == ROSTER_NONE)
         return;
+    forget_gone(s);
+    if (s->now_ns >= s->sweep_ns)
+        sweep(s);
     if (s->now_ns >= s->beat_ns) {
         beat(s);
         /* On schedule, so that what observers were promised holds; after a pause, from now. */
@@ -224,16 +327,15 @@ void watch_run(struct swim *s)
 
 uint64_t watch_deadline(const struct swim *s)
 {
-    uint64_t next_ns = s->beat_ns;
+    uint64_t next_ns = earlier(s->beat_ns, s->sweep_ns);
 
     if (s->self == ROSTER_NONE)
         return NEVER_NS;
     for (uint8_t i = 0; i < s->edge_count; i++) {
         const struct edge *e = &s->edges[i];
-        uint64_t grace_ns = grace(s, e);
 
         if (!is_held(s, e->slot, WIRE_STANDING_UNREACHABLE))
-            next_ns = earlier(next_ns, e->due_ns + early_ns(e, grace_ns));
+            next_ns = earlier(next_ns, next_look_ns(s, e));
     }
     return next_ns;
 }

@@ -334,7 +334,7 @@ static bool split(const struct scenario *sc)
     bool good;
 
     figures_init(&f, sc);
-    w = make_world(&f, 3);
+    w = make_world(&f, 3 + sc->worlds);
     (void)sim_world_run(w, 30 * NS_PER_S);
     start_ns = w->now_ns;
     for (uint16_t i = 0; i < sc->nodes; i++)
@@ -393,7 +393,11 @@ static const struct table {
         { "25 % loss", 1000, 0, 1, 1, 250000, 0, 0, 20 },
         { "5 % slow", 1000, 0, 1, 1, 0, 50000, 0, 60 },
         { "5 % slow, 10 % loss", 1000, 0, 1, 1, 100000, 50000, 0, 60 } } },
-    { "split", split, { { "clean split in halves", 1000, 0, 1, 1 } } },
+    { "split",
+      split,
+      { { "clean split in halves", 1000, 0, 0, 1 },
+        { "another org", 1000, 0, 1, 1 },
+        { "a third", 1000, 0, 2, 1 } } },
 };
 
 int sim_figures(const char *const *names, size_t count)
