@@ -1,13 +1,13 @@
 #include "work/snapshot.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "sys/file.h"
+#include "work/json.h"
 
-enum { VERSION = 1, UTF8_LENGTH_MAX = 4 };
+enum { VERSION = 1 };
 
 static const char *const state_names[] = {
     [SNAPSHOT_OFF] = "off",           [SNAPSHOT_WAITING] = "waiting",
@@ -96,166 +96,79 @@ void snapshot_set_text(char *field, size_t size, const char *bytes, size_t lengt
     field[used] = '\0';
 }
 
-/* json-c returns NULL or an error only without memory; the caller looks at the whole at the end. */
-static bool put(struct json_object *object, const char *key, struct json_object *value)
-{
-    if (json_object_object_add(object, key, value) == 0)
-        return true;
-    (void)json_object_put(value); /* still ours */
-    return false;
-}
-
-static bool put_text(struct json_object *object, const char *key, const char *value)
-{
-    struct json_object *string = json_object_new_string(value);
-
-    return string && put(object, key, string);
-}
-
-static bool put_number(struct json_object *object, const char *key, uint64_t value)
-{
-    struct json_object *number = json_object_new_uint64(value);
-
-    return number && put(object, key, number);
-}
-
-static bool put_flag(struct json_object *object, const char *key, bool value)
-{
-    struct json_object *flag = json_object_new_boolean(value);
-
-    return flag && put(object, key, flag);
-}
-
 /* null, { "exit": 1 } or { "signal": 9 } */
 static bool put_last(struct json_object *object, const struct snapshot_service *service)
 {
     struct json_object *last;
 
     if (service->last_end == SNAPSHOT_END_NONE)
-        return put(object, "last", NULL);
-    last = json_object_new_object();
-    return last && put(object, "last", last) &&
-           put_number(last, end_names[service->last_end], service->last_code);
+        return json_put(object, "last", NULL);
+    last = json_put_object(object, "last");
+    return last && json_put_number(last, end_names[service->last_end], service->last_code);
 }
 
 static bool put_lines(struct json_object *object, const struct snapshot_service *service)
 {
-    struct json_object *list = json_object_new_array();
+    struct json_object *list = json_put_list(object, "log");
+    bool ok = list != NULL;
 
-    if (!list || !put(object, "log", list))
-        return false;
-    for (size_t i = 0; i < service->line_count; i++) {
-        struct json_object *line = json_object_new_string(service->lines[i]);
-
-        if (!line || json_object_array_add(list, line) < 0) {
-            (void)json_object_put(line); /* accepts NULL */
-            return false;
-        }
-    }
-    return true;
+    for (size_t i = 0; ok && i < service->line_count; i++)
+        ok = json_append(list, json_object_new_string(service->lines[i]));
+    return ok;
 }
 
 static bool put_service(struct json_object *object, const struct snapshot_service *service)
 {
-    return put_text(object, "name", service->name) &&
-           put_text(object, "description", service->description) &&
-           put_text(object, "state", snapshot_state_name(service->state)) &&
-           put_flag(object, "required", service->required) &&
-           put_flag(object, "local", service->local) &&
-           (service->pid > 0 ? put_number(object, "pid", service->pid)
-                             : put(object, "pid", NULL)) &&
-           put_number(object, "since_us", service->since_us) &&
-           put_number(object, "restarts", service->restarts) && put_last(object, service) &&
-           put_text(object, "reason", service->reason) && put_lines(object, service);
+    return json_put_text(object, "name", service->name) &&
+           json_put_text(object, "description", service->description) &&
+           json_put_text(object, "state", snapshot_state_name(service->state)) &&
+           json_put_flag(object, "required", service->required) &&
+           json_put_flag(object, "local", service->local) &&
+           (service->pid > 0 ? json_put_number(object, "pid", service->pid)
+                             : json_put(object, "pid", NULL)) &&
+           json_put_number(object, "since_us", service->since_us) &&
+           json_put_number(object, "restarts", service->restarts) && put_last(object, service) &&
+           json_put_text(object, "reason", service->reason) && put_lines(object, service);
 }
 
 static bool put_services(struct json_object *object, const struct snapshot *snapshot)
 {
-    struct json_object *list = json_object_new_array();
+    struct json_object *list = json_put_list(object, "services");
+    bool ok = list != NULL;
 
-    if (!list || !put(object, "services", list))
-        return false;
-    for (size_t i = 0; i < snapshot->count; i++) {
+    for (size_t i = 0; ok && i < snapshot->count; i++) {
         struct json_object *service = json_object_new_object();
 
-        if (!service || json_object_array_add(list, service) < 0) {
-            (void)json_object_put(service); /* accepts NULL */
-            return false;
-        }
-        if (!put_service(service, &snapshot->services[i]))
-            return false;
+        ok = json_append(list, service) && put_service(service, &snapshot->services[i]);
     }
-    return true;
-}
-
-static void add_object(struct json_object *object, bool whole, struct text *t)
-{
-    const char *string = NULL;
-
-    if (object && whole)
-        string = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-                                                            JSON_C_TO_STRING_NOSLASHESCAPE);
-    if (string)
-        text_add(t, string);
-    else
-        t->failed = true;
-    (void)json_object_put(object); /* accepts NULL */
+    return ok;
 }
 
 void snapshot_add_service(const struct snapshot_service *service, struct text *t)
 {
     struct json_object *object = json_object_new_object();
 
-    add_object(object, object && put_service(object, service), t);
+    json_finish(object, object && put_service(object, service), t);
 }
 
 void snapshot_add_json(const struct snapshot *snapshot, struct text *t)
 {
     struct json_object *object = json_object_new_object();
-    bool whole = object && put_number(object, "version", VERSION) &&
-                 put_number(object, "written_us", snapshot->written_us) &&
-                 put_flag(object, "ready", snapshot->ready) && put_services(object, snapshot);
+    bool whole = object && json_put_number(object, "version", VERSION) &&
+                 json_put_number(object, "written_us", snapshot->written_us) &&
+                 json_put_flag(object, "ready", snapshot->ready) && put_services(object, snapshot);
 
-    add_object(object, whole, t);
+    json_finish(object, whole, t);
     text_add(t, "\n");
 }
 
-/* The getters below return false for a missing key and for another kind of value. */
-static bool get(struct json_object *object, const char *key, enum json_type type,
-                struct json_object **ret)
+static bool get_field(struct json_object *object, const char *key, char *field, size_t size)
 {
-    return json_object_object_get_ex(object, key, ret) && json_object_is_type(*ret, type);
-}
+    const char *text;
 
-static bool get_text(struct json_object *object, const char *key, char *field, size_t size)
-{
-    struct json_object *value;
-
-    if (!get(object, key, json_type_string, &value))
+    if (!json_get_text(object, key, &text))
         return false;
-    snapshot_set_text(field, size, json_object_get_string(value),
-                      (size_t)json_object_get_string_len(value));
-    return true;
-}
-
-static bool get_number(struct json_object *object, const char *key, uint64_t *ret)
-{
-    struct json_object *value;
-
-    /* Numbers below zero come back as 0, which no field minds. */
-    if (!get(object, key, json_type_int, &value))
-        return false;
-    *ret = json_object_get_uint64(value);
-    return true;
-}
-
-static bool get_flag(struct json_object *object, const char *key, bool *ret)
-{
-    struct json_object *value;
-
-    if (!get(object, key, json_type_boolean, &value))
-        return false;
-    *ret = json_object_get_boolean(value);
+    snapshot_set_text(field, size, text, strlen(text));
     return true;
 }
 
@@ -263,7 +176,7 @@ static bool get_state(struct json_object *object, enum snapshot_state *ret)
 {
     struct json_object *value;
 
-    if (!get(object, "state", json_type_string, &value))
+    if (!json_get(object, "state", json_type_string, &value))
         return false;
     for (size_t i = 0; i < SNAPSHOT_STATE_MAX_; i++) {
         if (strcmp(json_object_get_string(value), state_names[i]) == 0) {
@@ -285,7 +198,7 @@ static bool get_last(struct json_object *object, struct snapshot_service *servic
     if (!json_object_is_type(last, json_type_object))
         return false;
     for (enum snapshot_end end = SNAPSHOT_END_EXIT; end <= SNAPSHOT_END_SIGNAL; end++) {
-        if (get_number(last, end_names[end], &service->last_code)) {
+        if (json_get_number(last, end_names[end], &service->last_code)) {
             service->last_end = end;
             return true;
         }
@@ -298,7 +211,7 @@ static bool get_lines(struct json_object *object, struct snapshot_service *servi
     struct json_object *list;
     size_t count;
 
-    if (!get(object, "log", json_type_array, &list))
+    if (!json_get(object, "log", json_type_array, &list))
         return false;
     count = json_object_array_length(list);
     if (count > SNAPSHOT_LINES_MAX)
@@ -323,16 +236,17 @@ static bool get_service(struct json_object *object, struct snapshot_service *ser
     if (!json_object_is_type(object, json_type_object) ||
         !json_object_object_get_ex(object, "pid", &pid))
         return false;
-    if (pid && !get_number(object, "pid", &service->pid))
+    if (pid && !json_get_number(object, "pid", &service->pid))
         return false;
-    return get_text(object, "name", service->name, sizeof(service->name)) &&
+    return get_field(object, "name", service->name, sizeof(service->name)) &&
            service->name[0] != '\0' &&
-           get_text(object, "description", service->description, sizeof(service->description)) &&
-           get_state(object, &service->state) && get_flag(object, "required", &service->required) &&
-           get_flag(object, "local", &service->local) &&
-           get_number(object, "since_us", &service->since_us) &&
-           get_number(object, "restarts", &service->restarts) && get_last(object, service) &&
-           get_text(object, "reason", service->reason, sizeof(service->reason)) &&
+           get_field(object, "description", service->description, sizeof(service->description)) &&
+           get_state(object, &service->state) &&
+           json_get_flag(object, "required", &service->required) &&
+           json_get_flag(object, "local", &service->local) &&
+           json_get_number(object, "since_us", &service->since_us) &&
+           json_get_number(object, "restarts", &service->restarts) && get_last(object, service) &&
+           get_field(object, "reason", service->reason, sizeof(service->reason)) &&
            get_lines(object, service);
 }
 
@@ -343,10 +257,11 @@ static int get_snapshot(struct json_object *object, struct snapshot *ret, struct
     size_t count;
 
     if (!json_object_is_type(object, json_type_object) ||
-        !get_number(object, "version", &version) || version != VERSION)
+        !json_get_number(object, "version", &version) || version != VERSION)
         return failure_set(f, CODE_SNAPSHOT, -EBADMSG, "it is not of version %d", VERSION);
-    if (!get_number(object, "written_us", &ret->written_us) ||
-        !get_flag(object, "ready", &ret->ready) || !get(object, "services", json_type_array, &list))
+    if (!json_get_number(object, "written_us", &ret->written_us) ||
+        !json_get_flag(object, "ready", &ret->ready) ||
+        !json_get(object, "services", json_type_array, &list))
         return failure_set(f, CODE_SNAPSHOT, -EBADMSG, "a key is missing or of another kind");
     count = json_object_array_length(list);
     if (count > SNAPSHOT_SERVICES_MAX)
@@ -363,21 +278,15 @@ static int get_snapshot(struct json_object *object, struct snapshot *ret, struct
 
 int snapshot_parse(const void *bytes, size_t size, struct snapshot *ret, struct failure *f)
 {
-    struct json_tokener *tokener;
-    struct json_object *object = NULL;
+    struct json_object *object;
     int r;
 
     if (size > SNAPSHOT_FILE_SIZE_MAX)
         return failure_set(f, CODE_SNAPSHOT, -EBADMSG, "it is larger than %d bytes",
                            SNAPSHOT_FILE_SIZE_MAX);
-    tokener = json_tokener_new();
-    if (!tokener)
-        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
-    if (size > 0)
-        object = json_tokener_parse_ex(tokener, bytes, (int)size);
+    object = json_parse(bytes, size);
     r = get_snapshot(object, ret, f);
     (void)json_object_put(object); /* accepts NULL */
-    json_tokener_free(tokener);
     return r;
 }
 

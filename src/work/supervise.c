@@ -100,7 +100,7 @@ static void wait_anew(struct step *x)
 
 static bool restarts_by_itself(const struct supervise_rules *rules)
 {
-    return !rules->once && rules->policy == SUPERVISE_ALWAYS;
+    return !rules->once && rules->policy != SUPERVISE_NEVER_AGAIN;
 }
 
 static void arm_ready(struct step *x)
@@ -189,12 +189,12 @@ static void hung(struct step *x)
     stop_for(x, SUPERVISE_AFTER_JUDGE, SUPERVISE_BECAUSE_HUNG);
 }
 
-/* Deaths within the window that ends now. More than the ring holds is more than any burst. */
+/* Deaths within the window that ends now. */
 static unsigned deaths_in_window(const struct step *x)
 {
     const struct supervise_service *service = x->service;
     size_t kept =
-        service->death_count < SUPERVISE_BURST_MAX ? service->death_count : SUPERVISE_BURST_MAX;
+        service->death_count < SUPERVISE_DEATHS_MAX ? service->death_count : SUPERVISE_DEATHS_MAX;
     unsigned count = 0;
 
     for (size_t i = 0; i < kept; i++) {
@@ -208,7 +208,7 @@ static void record_death(struct step *x)
 {
     struct supervise_service *service = x->service;
 
-    service->deaths_ns[service->death_count % SUPERVISE_BURST_MAX] = x->now_ns;
+    service->deaths_ns[service->death_count % SUPERVISE_DEATHS_MAX] = x->now_ns;
     service->death_count++;
 }
 
@@ -406,6 +406,13 @@ static bool is_runnable(enum snapshot_state state)
     return state == SNAPSHOT_STARTING || state == SNAPSHOT_UP || state == SNAPSHOT_READY;
 }
 
+static void end_process(struct step *x)
+{
+    x->service->last_end = x->service->status.end;
+    x->service->last_code = x->service->status.code;
+    fire(x, TRIGGER_ENDED);
+}
+
 /* Turns two looks at the supervisor into what happened between them. A process that began and ended
  * between two looks shows in the stamp only. */
 static void see_status(struct step *x, const struct supervise_status *now)
@@ -424,13 +431,14 @@ static void see_status(struct step *x, const struct supervise_status *now)
         if (unseen)
             fire(x, TRIGGER_PROCESS);
         if (unseen || before.pid != 0)
-            fire(x, TRIGGER_ENDED);
+            end_process(x);
         service->status.pid = now->pid;
         service->status.ready = now->ready;
         if (now->pid != 0)
             fire(x, TRIGGER_PROCESS);
     }
-    if (now->pid != 0 && now->ready && !(same && before.ready))
+    /* What runs to its end is not ready before it. */
+    if (now->pid != 0 && now->ready && !(same && before.ready) && !service->rules.once)
         fire(x, TRIGGER_READY);
 }
 
@@ -602,6 +610,8 @@ void supervise_adopt(struct supervise *s, size_t service, const struct supervise
     x.service->supervised = true;
     x.service->status = adoption->status;
     x.service->restarts = before->restarts;
+    x.service->last_end = before->last_end;
+    x.service->last_code = before->last_code;
     if (x.service->status.pid != 0)
         adopt_running(&x, before);
     else

@@ -22,7 +22,8 @@
 
 enum {
     SUPERVISE_SERVICES_MAX = SNAPSHOT_SERVICES_MAX,
-    SUPERVISE_BURST_MAX = 16,
+    SUPERVISE_BURST_MAX = 100,
+    SUPERVISE_DEATHS_MAX = SUPERVISE_BURST_MAX + 1, /* one more decides */
     /* In one step a service changes its state three times at most (told to stop, stopped, started
      * again), with one command each. */
     SUPERVISE_EFFECTS_MAX = 6 * SUPERVISE_SERVICES_MAX,
@@ -37,7 +38,7 @@ _Static_assert(SUPERVISE_SERVICES_MAX <= 64, "a set has a bit for each service")
 
 enum supervise_policy {
     SUPERVISE_ALWAYS,     /* the supervisor restarts it by itself */
-    SUPERVISE_ON_FAILURE, /* only when its exit code was not 0 */
+    SUPERVISE_ON_FAILURE, /* the same, but not when its exit code was 0 */
     SUPERVISE_NEVER_AGAIN,
 };
 
@@ -62,7 +63,7 @@ struct supervise_status {
     uint64_t stamp; /* changes whenever a process begins or ends; compared, never computed with */
     bool ready;
     bool want_up;          /* it will restart what dies */
-    enum snapshot_end end; /* of the last process that ended */
+    enum snapshot_end end; /* of the last process that ended; EXIT with 0 when none did */
     uint64_t code;
 };
 
@@ -135,10 +136,12 @@ struct supervise_service {
     uint64_t since_ns;    /* of the state */
     uint64_t deadline_ns; /* of the state, or SUPERVISE_NEVER */
     uint64_t ready_ns;    /* since when it is ready; meaningful in SNAPSHOT_READY */
-    uint64_t deaths_ns[SUPERVISE_BURST_MAX]; /* the last ones: a ring */
-    size_t death_count;                      /* since the record was clean */
-    unsigned attempt;                        /* starts after a wait, since the record was clean */
+    uint64_t deaths_ns[SUPERVISE_DEATHS_MAX]; /* the last ones: a ring */
+    size_t death_count;                       /* since the record was clean */
+    unsigned attempt;                         /* starts after a wait, since the record was clean */
     uint64_t restarts;
+    enum snapshot_end last_end; /* NONE until a process of it ended */
+    uint64_t last_code;
 };
 
 struct supervise {

@@ -158,7 +158,8 @@ static void test_once(void **state)
     idle(B);
     idle(A);
     assert_true(told(SUPERVISE_DO_START_ONCE, A));
-    runs(A, 10, false);
+    runs(A, 10, true); /* whatever it says, it is not ready before its end */
+    expect(A, SNAPSHOT_UP);
     dies(A, SNAPSHOT_END_EXIT, 0);
     expect(A, SNAPSHOT_DONE);
     assert_true(told(SUPERVISE_DO_START, B));
@@ -207,17 +208,23 @@ static void test_policies(void **state)
     rules.policy = SUPERVISE_ON_FAILURE;
     add(A, &rules);
     idle(A);
-    assert_true(told(SUPERVISE_DO_START_ONCE, A));
+    assert_true(told(SUPERVISE_DO_START, A));
     runs(A, 10, true);
-    feed_status(A, (struct supervise_status){ .stamp = ++stamp, .end = SNAPSHOT_END_EXIT });
+    dies(A, SNAPSHOT_END_EXIT, 1);
+    expect(A, SNAPSHOT_STARTING);
+    runs(A, 11, true);
+    dies(A, SNAPSHOT_END_EXIT, 0);
     expect(A, SNAPSHOT_DOWN);
     assert_int_equal(s.services[A].cause, SUPERVISE_BECAUSE_ENDED);
-    ask(SUPERVISE_START, A);
-    runs(A, 11, true);
-    feed_status(A,
-                (struct supervise_status){ .stamp = ++stamp, .end = SNAPSHOT_END_EXIT, .code = 1 });
-    assert_true(told(SUPERVISE_DO_START_ONCE, A));
-    expect(A, SNAPSHOT_STARTING);
+    rules.policy = SUPERVISE_NEVER_AGAIN;
+    add(B, &rules);
+    idle(B);
+    assert_true(told(SUPERVISE_DO_START_ONCE, B));
+    runs(B, 20, true);
+    crash(B);
+    expect(B, SNAPSHOT_FAILED);
+    assert_int_equal(s.services[B].last_end, SNAPSHOT_END_SIGNAL);
+    assert_int_equal(s.services[B].last_code, 9);
 }
 
 static void test_restart_after_death(void **state)
@@ -274,6 +281,23 @@ static void test_crash_loop(void **state)
     runs(A, pid, true);
     crash(A);
     expect(A, SNAPSHOT_STARTING); /* with a clean record */
+}
+
+/* The ring of deaths is large enough for the largest burst. */
+static void test_largest_burst(void **state)
+{
+    struct supervise_rules rules = daemon_rules;
+
+    rules.burst = SUPERVISE_BURST_MAX;
+    add(A, &rules);
+    make_ready(A, 10);
+    for (uint64_t i = 0; i < SUPERVISE_BURST_MAX; i++) {
+        crash(A);
+        expect(A, SNAPSHOT_STARTING);
+        runs(A, 11 + i, true);
+    }
+    crash(A);
+    expect(A, SNAPSHOT_BACKOFF);
 }
 
 static void test_clean_record(void **state)
@@ -849,23 +873,12 @@ static void test_checks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_starts_by_readiness),
-        TEST(test_once),
-        TEST(test_run_between_two_looks),
-        TEST(test_once_that_fails),
-        TEST(test_policies),
-        TEST(test_restart_after_death),
-        TEST(test_crash_loop),
-        TEST(test_clean_record),
-        TEST(test_hung_start),
-        TEST(test_no_process),
-        TEST(test_stop_and_restart),
-        TEST(test_condition),
-        TEST(test_remove),
-        TEST(test_adoption),
-        TEST(test_every_cell),
-        TEST(test_random),
-        TEST(test_checks),
+        TEST(test_starts_by_readiness), TEST(test_once),          TEST(test_run_between_two_looks),
+        TEST(test_once_that_fails),     TEST(test_policies),      TEST(test_restart_after_death),
+        TEST(test_crash_loop),          TEST(test_largest_burst), TEST(test_clean_record),
+        TEST(test_hung_start),          TEST(test_no_process),    TEST(test_stop_and_restart),
+        TEST(test_condition),           TEST(test_remove),        TEST(test_adoption),
+        TEST(test_every_cell),          TEST(test_random),        TEST(test_checks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
