@@ -50,26 +50,6 @@ static struct digest seed_for(const struct digest *content, const char *purpose)
     return digest_two(content->bytes, sizeof(content->bytes), purpose, strlen(purpose));
 }
 
-/* Service directories written by hand, which run without the orchestrator (src/node/order.h is the
- * machine's side). */
-static int add_order(const struct build *build, struct compose *compose, struct failure *f)
-{
-    const struct schema_list *enable = &build->profile.services.enable;
-    _cleanup_text_ struct text order = TEXT_INIT;
-
-    for (size_t i = 0; i < enable->count; i++) {
-        _cleanup_free_ char *script = text_make("%s/overlay/usr/lib/broch/s6/%s/run",
-                                                build->profile.folder, enable->items[i]);
-
-        if (script && file_exists(script))
-            text_addf(&order, "%s\n", enable->items[i]);
-    }
-    if (text_status(&order) < 0)
-        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
-    return compose_add_file(compose, "usr/lib/broch/s6/order", text_string(&order), order.length,
-                            f);
-}
-
 static int add_services(struct build *build, struct compose *compose, struct failure *f)
 {
     _cleanup_text_ struct text list = TEXT_INIT;
@@ -82,7 +62,7 @@ static int add_services(struct build *build, struct compose *compose, struct fai
                          f);
     if (r == 0)
         r = services_watch(&build->services, compose, f);
-    return r < 0 ? r : add_order(build, compose, f);
+    return r;
 }
 
 static int add_policy(const struct build *build, struct compose *compose, struct failure *f)

@@ -5,11 +5,27 @@
 
 #include "base/cleanup.h"
 #include "base/cursor.h"
+#include "base/number.h"
 #include "sys/file.h"
 
-static int add_name(struct order *order, const char *name, size_t length, size_t number,
+/* Takes the time off the end of a line; the length of what is left. */
+static size_t take_time(const char *line, size_t length, uint64_t *ret_ms)
+{
+    const char *space = memchr(line, ' ', length);
+    size_t name = space ? (size_t)(space - line) : length;
+
+    *ret_ms = ORDER_STOP_MS_DEFAULT;
+    if (space && number_parse(space + 1, length - name - 1, ORDER_STOP_MS_MAX, ret_ms) < 0)
+        return length; /* a name with a space in it is refused */
+    return name;
+}
+
+static int add_line(struct order *order, const char *name, size_t length, size_t number,
                     struct failure *f)
 {
+    uint64_t stop_ms;
+
+    length = take_time(name, length, &stop_ms);
     if (!name_is_valid(name, length))
         return failure_set(f, CODE_SERVICE_ORDER, -EBADMSG, "line %zu: bad service name '%.*s'",
                            number, (int)(length < NAME_SIZE ? length : NAME_SIZE), name);
@@ -18,6 +34,7 @@ static int add_name(struct order *order, const char *name, size_t length, size_t
                            number, ORDER_SERVICES_MAX);
     memcpy(order->names[order->count], name, length);
     order->names[order->count][length] = '\0';
+    order->stop_ms[order->count] = stop_ms;
     for (size_t i = 0; i < order->count; i++) {
         if (strcmp(order->names[i], order->names[order->count]) == 0)
             return failure_set(f, CODE_SERVICE_ORDER, -EBADMSG,
@@ -40,7 +57,7 @@ int order_parse(const void *bytes, size_t size, struct order *ret, struct failur
         number++;
         if (length == 0 || text[0] == '#')
             continue;
-        r = add_name(ret, text, length, number, f);
+        r = add_line(ret, text, length, number, f);
         if (r < 0)
             return r;
     }

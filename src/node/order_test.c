@@ -19,8 +19,10 @@ static void test_names_in_their_order(void **state)
     struct failure f = FAILURE_NONE;
     struct order order;
 
-    assert_int_equal(parse("# first\nwatchdog\n\nready\n", &order, &f), 0);
+    assert_int_equal(parse("# first\nwatchdog\n\nready 1500\n", &order, &f), 0);
     assert_int_equal(order.count, 2);
+    assert_int_equal(order.stop_ms[0], ORDER_STOP_MS_DEFAULT);
+    assert_int_equal(order.stop_ms[1], 1500);
     assert_string_equal(order.names[0], "watchdog");
     assert_string_equal(order.names[1], "ready");
 }
@@ -45,6 +47,9 @@ static void test_malformed(void **state)
         { "a\nb", "line 2: no newline" },
         { "a\n../b\n", "line 2: bad service name '../b'" },
         { "a b\n", "line 1: bad service name" },
+        { "a 1 2\n", "line 1: bad service name" },
+        { "a 600001\n", "line 1: bad service name" },
+        { "a \n", "line 1: bad service name" },
         { " a\n", "line 1: bad service name" },
         { "a\r\n", "line 1: bad service name" },
         { "a\nb\na\n", "line 3: service 'a' is listed twice" },

@@ -166,8 +166,7 @@ static int make_control(int target_fd, struct failure *f)
     return 0;
 }
 
-int scan_make(const char *source, const char *target, const struct order *order,
-              scan_complaint complain, struct failure *f)
+int scan_make(const char *source, const char *target, const char *name, struct failure *f)
 {
     _cleanup_close_ int source_fd = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     _cleanup_close_ int target_fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -176,15 +175,12 @@ int scan_make(const char *source, const char *target, const struct order *order,
     if (source_fd < 0 || target_fd < 0)
         return copy_failure(f, errno, source_fd < 0 ? source : target);
     r = make_control(target_fd, f);
-    if (r < 0)
+    if (r == 0)
+        r = copy_level(source_fd, target_fd, name, 0, f);
+    if (r < 0) {
+        failure_prefix(f, "service '%s'", name);
         return r;
-    for (size_t i = 0; i < order->count; i++) {
-        if (copy_level(source_fd, target_fd, order->names[i], 0, f) < 0) {
-            failure_prefix(f, "service '%s'", order->names[i]);
-            complain(f);
-            continue;
-        }
-        open_status(target_fd, order->names[i]);
     }
+    open_status(target_fd, name);
     return 0;
 }

@@ -43,23 +43,13 @@ static int tear_down(void **state)
     return file_remove_tree(root, &f);
 }
 
-static int complaints;
-static struct failure last;
-
-static void complain(const struct failure *f)
-{
-    complaints++;
-    last = *f;
-}
-
-static int make(const struct order *order, struct failure *f)
+static int make(const char *name, struct failure *f)
 {
     char from[64], to[64];
 
     (void)snprintf(from, sizeof(from), "%s/from", root);
     (void)snprintf(to, sizeof(to), "%s/to", root);
-    complaints = 0;
-    return scan_make(from, to, order, complain, f);
+    return scan_make(from, to, name, f);
 }
 
 static mode_t mode_of(const char *rest)
@@ -69,17 +59,15 @@ static mode_t mode_of(const char *rest)
     return lstat(path(rest), &status) < 0 ? 0 : status.st_mode;
 }
 
-static void test_copies_what_is_listed(void **state)
+static void test_copies_one(void **state)
 {
-    const struct order order = { .names = { "watchdog" }, .count = 1 };
     struct failure f = FAILURE_NONE;
     char target[64] = "";
     uint8_t *bytes;
     size_t size;
 
     assert_int_equal(mkdir(path("from/unlisted"), 0755), 0);
-    assert_int_equal(make(&order, &f), 0);
-    assert_int_equal(complaints, 0);
+    assert_int_equal(make("watchdog", &f), 0);
     assert_int_equal(mode_of("to/watchdog/run"), S_IFREG | 0755);
     assert_int_equal(mode_of("to/watchdog/notification-fd"), S_IFREG | 0644);
     assert_int_equal(mode_of("to/watchdog/data/deep/x"), S_IFREG | 0600);
@@ -96,10 +84,9 @@ static void test_control_links(void **state)
 {
     static const char *const names[] = { "finish",  "crash",   "SIGTERM", "SIGINT",
                                          "SIGUSR1", "SIGUSR2", "SIGPWR" };
-    const struct order order = { .count = 0 };
     struct failure f = FAILURE_NONE;
 
-    assert_int_equal(make(&order, &f), 0);
+    assert_int_equal(make("watchdog", &f), 0);
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         char target[64] = "", rest[64];
 
@@ -108,26 +95,29 @@ static void test_control_links(void **state)
         assert_string_equal(target, "/usr/lib/broch/halt");
     }
     /* A scan directory that is in use is never made a second time. */
-    assert_int_equal(make(&order, &f), -EEXIST);
+    assert_int_equal(make("watchdog", &f), -EEXIST);
 }
 
-static void test_bad_service_is_left_out(void **state)
+static void test_bad_service(void **state)
 {
-    const struct order order = { .names = { "missing", "fifo", "watchdog" }, .count = 3 };
     struct failure f = FAILURE_NONE;
 
     assert_int_equal(mkdir(path("from/fifo"), 0755), 0);
     assert_int_equal(mkfifo(path("from/fifo/run"), 0755), 0);
-    assert_int_equal(make(&order, &f), 0);
-    assert_int_equal(complaints, 2);
-    assert_int_equal(last.code, CODE_INIT_SERVICES);
-    assert_non_null(strstr(last.text, "service 'fifo'"));
-    assert_int_equal(mode_of("to/watchdog/run"), S_IFREG | 0755);
+    assert_int_equal(make("fifo", &f), -EINVAL);
+    assert_int_equal(f.code, CODE_INIT_SERVICES);
+    assert_non_null(strstr(f.text, "service 'fifo'"));
+}
+
+static void test_missing_service(void **state)
+{
+    struct failure f = FAILURE_NONE;
+
+    assert_int_equal(make("missing", &f), -ENOENT);
 }
 
 static void test_limits(void **state)
 {
-    const struct order order = { .names = { "watchdog" }, .count = 1 };
     struct failure f = FAILURE_NONE;
     char *large = calloc(1, SCAN_FILE_SIZE_MAX + 1);
 
@@ -135,37 +125,32 @@ static void test_limits(void **state)
     assert_int_equal(
         file_write(path("from/watchdog/large"), large, SCAN_FILE_SIZE_MAX + 1, 0644, &f), 0);
     free(large);
-    assert_int_equal(make(&order, &f), 0);
-    assert_int_equal(complaints, 1);
-    assert_int_equal(last.cause, -ERANGE);
+    assert_int_equal(make("watchdog", &f), -ERANGE);
 }
 
 static void test_depth(void **state)
 {
-    const struct order order = { .names = { "watchdog" }, .count = 1 };
     struct failure f = FAILURE_NONE;
 
     assert_int_equal(file_make_folders(path("from/watchdog/data/deep/1/2"), &f), 0);
-    assert_int_equal(make(&order, &f), 0);
-    assert_int_equal(complaints, 1);
-    assert_int_equal(last.cause, -ERANGE);
+    assert_int_equal(make("watchdog", &f), -ERANGE);
 }
 
 static void test_no_folder(void **state)
 {
-    const struct order order = { .count = 0 };
     struct failure f = FAILURE_NONE;
 
-    assert_int_equal(scan_make("/nonexistent", root, &order, complain, &f), -ENOENT);
-    assert_int_equal(scan_make(root, "/nonexistent", &order, complain, &f), -ENOENT);
+    assert_int_equal(scan_make("/nonexistent", root, "watchdog", &f), -ENOENT);
+    assert_int_equal(scan_make(root, "/nonexistent", "watchdog", &f), -ENOENT);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_copies_what_is_listed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_copies_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_control_links, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_bad_service_is_left_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bad_service, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_missing_service, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_depth, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_folder, set_up, tear_down),

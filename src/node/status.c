@@ -1,8 +1,11 @@
 #include "node/status.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
-#include <json-c/json.h>
+#include <ifaddrs.h>
 #include <linux/magic.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
@@ -12,10 +15,11 @@
 #include "node/kernel_log.h"
 #include "node/marker.h"
 #include "node/os_release.h"
-#include "node/scan.h"
 #include "sys/file.h"
+#include "work/json.h"
+#include "work/logs.h"
 
-enum { READY_RECORD_SIZE_MAX = 4096 };
+enum { READY_RECORD_SIZE_MAX = 4096, FOR_WIDTH = 13 };
 
 static void copy_text(const char *from, char ret[static STATUS_TEXT_SIZE])
 {
@@ -52,7 +56,8 @@ static void gather_kernel(struct status *status)
 
     copy_text(uname(&name) < 0 ? "unknown" : name.release, status->kernel);
     status->persistent = statfs("/var", &var) == 0 && var.f_type != TMPFS_MAGIC;
-    status->uptime_s = kernel_log_now_us() / (NS_PER_S / NS_PER_US);
+    status->now_us = kernel_log_now_us();
+    status->uptime_s = status->now_us / (NS_PER_S / NS_PER_US);
 }
 
 static void gather_ready(struct status *status)
@@ -68,14 +73,62 @@ static void gather_ready(struct status *status)
 
 static void gather_services(struct status *status)
 {
-    struct failure ignored = FAILURE_NONE; /* no list: no services to show */
-    struct order order;
+    struct failure ignored = FAILURE_NONE; /* no snapshot: no services to show */
 
-    if (order_read(ORDER_PATH, &order, &ignored) < 0)
+    if (snapshot_read(SNAPSHOT_PATH, &status->services, &ignored) < 0)
+        status->services.count = 0;
+    for (size_t i = 0; i < status->services.count; i++)
+        logs_last(LOGS_FOLDER, status->services.services[i].name, status->last_lines[i],
+                  STATUS_TEXT_SIZE);
+}
+
+static unsigned count_ones(const void *mask, size_t size)
+{
+    const unsigned char *bytes = mask;
+    unsigned count = 0;
+
+    for (size_t i = 0; i < size; i++)
+        count += (unsigned)__builtin_popcount(bytes[i]);
+    return count;
+}
+
+/* Where the bytes of an address are; false for what is no address of IP. */
+static bool address_bytes(const struct sockaddr *address, const void **ret, size_t *ret_size)
+{
+    if (!address)
+        return false;
+    if (address->sa_family == AF_INET) {
+        *ret = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+        *ret_size = sizeof(struct in_addr);
+    } else if (address->sa_family == AF_INET6) {
+        *ret = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+        *ret_size = sizeof(struct in6_addr);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void gather_addresses(struct status *status)
+{
+    struct ifaddrs *list = NULL;
+
+    if (getifaddrs(&list) < 0)
         return;
-    for (size_t i = 0; i < order.count; i++)
-        service_read(SCAN_TARGET, order.names[i], &status->services[i]);
-    status->service_count = order.count;
+    for (const struct ifaddrs *at = list; at && status->address_count < STATUS_ADDRESSES_MAX;
+         at = at->ifa_next) {
+        char text[INET6_ADDRSTRLEN];
+        const void *bytes, *mask;
+        size_t size, mask_size;
+
+        if ((at->ifa_flags & IFF_LOOPBACK) || !address_bytes(at->ifa_addr, &bytes, &size) ||
+            !address_bytes(at->ifa_netmask, &mask, &mask_size) ||
+            !inet_ntop(at->ifa_addr->sa_family, bytes, text, sizeof(text)))
+            continue;
+        (void)snprintf(status->addresses[status->address_count++], STATUS_ADDRESS_SIZE, "%s %s/%u",
+                       at->ifa_name, text, count_ones(mask, mask_size));
+    }
+    freeifaddrs(list);
 }
 
 int status_gather(struct status *ret, struct failure *f)
@@ -89,6 +142,7 @@ int status_gather(struct status *ret, struct failure *f)
     gather_release(ret);
     gather_kernel(ret);
     gather_ready(ret);
+    gather_addresses(ret);
     gather_services(ret);
     return 0;
 }
@@ -148,23 +202,48 @@ static void add_ready_row(const struct status *status, bool colour, struct text 
             status->ready ? value : "not yet");
 }
 
-static void add_service_row(const struct service *service, bool colour, struct text *t)
+static uint64_t seconds_since(const struct status *status, uint64_t us)
 {
-    enum tone tone = service->state == SERVICE_READY ? TONE_GOOD : TONE_ATTENTION;
-    const char *state = service_state_name(service->state);
+    return us < status->now_us ? (status->now_us - us) / (NS_PER_S / NS_PER_US) : 0;
+}
+
+static enum tone tone_of(enum snapshot_state state)
+{
+    if (state == SNAPSHOT_OFF)
+        return TONE_PLAIN;
+    return snapshot_state_satisfies(state) ? TONE_GOOD : TONE_ATTENTION;
+}
+
+/* Why it is not ready, else what it said last. */
+static void add_service_row(const struct status *status, size_t index, bool colour, struct text *t)
+{
+    const struct snapshot_service *service = &status->services.services[index];
+    const char *state = snapshot_state_name(service->state);
+    const char *words = service->reason[0] != '\0' ? service->reason : status->last_lines[index];
+    size_t start;
 
     text_addf(t, "%-20s ", service->name);
-    add_toned(t, colour, tone, state);
-    text_addf(t, "%*s", (int)(8 - strlen(state)), "");
+    add_toned(t, colour, tone_of(service->state), state);
+    text_addf(t, "%*s", (int)(9 - strlen(state)), "");
     if (service->pid > 0)
         text_addf(t, "%7llu  ", (unsigned long long)service->pid);
     else
         text_addf(t, "%7s  ", "-");
-    if (service->state == SERVICE_UNKNOWN)
-        text_add(t, "-");
-    else
-        status_add_duration(service->since_s, t);
+    start = t->length;
+    status_add_duration(seconds_since(status, service->since_us), t);
+    if (words[0] != '\0')
+        text_addf(t, "%*s%s",
+                  t->length < start + FOR_WIDTH ? (int)(start + FOR_WIDTH - t->length) : 2, "",
+                  words);
     text_add(t, "\n");
+    for (size_t i = 0; i < service->line_count; i++)
+        text_addf(t, "    %s\n", service->lines[i]);
+}
+
+static void add_address_rows(const struct status *status, bool colour, struct text *t)
+{
+    for (size_t i = 0; i < status->address_count; i++)
+        add_row(t, colour, i == 0 ? "address" : "", TONE_PLAIN, status->addresses[i]);
 }
 
 void status_add_table(const struct status *status, bool colour, struct text *t)
@@ -186,64 +265,62 @@ void status_add_table(const struct status *status, bool colour, struct text *t)
     status_add_duration(status->uptime_s, t);
     text_add(t, "\n");
     add_ready_row(status, colour, t);
-    if (status->service_count > 0)
-        text_addf(t, "\n%-20s %-8s%7s  %s\n", "SERVICE", "STATE", "PID", "FOR");
-    for (size_t i = 0; i < status->service_count; i++)
-        add_service_row(&status->services[i], colour, t);
+    add_address_rows(status, colour, t);
+    if (status->services.count > 0)
+        text_addf(t, "\n%-20s %-9s%7s  %-*s%s\n", "SERVICE", "STATE", "PID", FOR_WIDTH, "FOR",
+                  "WHY, OR LAST WORDS");
+    for (size_t i = 0; i < status->services.count; i++)
+        add_service_row(status, i, colour, t);
 }
 
-/* json-c returns NULL or an error only without memory; the caller looks at the whole at the end. */
-static bool put(struct json_object *object, const char *key, struct json_object *value)
+static bool put_known(struct json_object *object, const char *key, bool known, uint64_t value)
 {
-    if (json_object_object_add(object, key, value) == 0)
-        return true;
-    (void)json_object_put(value); /* still ours */
-    return false;
+    return known ? json_put_number(object, key, value) : json_put(object, key, NULL);
 }
 
-static bool put_text(struct json_object *object, const char *key, const char *value)
+static bool put_service(struct json_object *list, const struct status *status, size_t index)
 {
-    return put(object, key, json_object_new_string(value));
-}
-
-static bool put_number(struct json_object *object, const char *key, bool known, uint64_t value)
-{
-    return put(object, key, known ? json_object_new_uint64(value) : NULL);
-}
-
-static bool put_service(struct json_object *list, const struct service *service)
-{
+    const struct snapshot_service *service = &status->services.services[index];
     struct json_object *object = json_object_new_object();
-    bool known = service->state != SERVICE_UNKNOWN;
 
-    if (!object || json_object_array_add(list, object) < 0) {
-        (void)json_object_put(object); /* accepts NULL */
-        return false;
-    }
-    return put_text(object, "name", service->name) &&
-           put_text(object, "state", service_state_name(service->state)) &&
-           put_number(object, "pid", service->pid > 0, service->pid) &&
-           put_number(object, "since_s", known, service->since_s);
+    return json_append(list, object) && json_put_text(object, "name", service->name) &&
+           json_put_text(object, "state", snapshot_state_name(service->state)) &&
+           put_known(object, "pid", service->pid > 0, service->pid) &&
+           json_put_number(object, "since_s", seconds_since(status, service->since_us)) &&
+           json_put_flag(object, "required", service->required) &&
+           json_put_number(object, "restarts", service->restarts) &&
+           json_put_text(object, "reason", service->reason) &&
+           json_put_text(object, "last_line", status->last_lines[index]);
+}
+
+static bool put_facts(struct json_object *object, const struct status *status)
+{
+    const struct facts *facts = &status->facts;
+
+    return json_put_text(object, "generation", facts->generation) &&
+           json_put_text(object, "profile", facts->profile) &&
+           json_put_text(object, "version", status->version) &&
+           json_put_text(object, "slot", facts->slot) &&
+           json_put_text(object, "secureboot", facts->secure_boot) &&
+           json_put_text(object, "tpm", facts->tpm) &&
+           json_put_text(object, "verity", facts->verity) &&
+           json_put_text(object, "kernel", status->kernel) &&
+           json_put_text(object, "channel", status->channel) &&
+           json_put_text(object, "state", status->persistent ? "persistent" : "volatile") &&
+           json_put_number(object, "uptime_s", status->uptime_s) &&
+           put_known(object, "ready_us", status->ready, status->ready_us);
 }
 
 static bool put_status(struct json_object *object, const struct status *status)
 {
-    const struct facts *facts = &status->facts;
-    struct json_object *list;
-    bool ok =
-        put_text(object, "generation", facts->generation) &&
-        put_text(object, "profile", facts->profile) &&
-        put_text(object, "version", status->version) && put_text(object, "slot", facts->slot) &&
-        put_text(object, "secureboot", facts->secure_boot) && put_text(object, "tpm", facts->tpm) &&
-        put_text(object, "verity", facts->verity) && put_text(object, "kernel", status->kernel) &&
-        put_text(object, "channel", status->channel) &&
-        put_text(object, "state", status->persistent ? "persistent" : "volatile") &&
-        put_number(object, "uptime_s", true, status->uptime_s) &&
-        put_number(object, "ready_us", status->ready, status->ready_us) &&
-        (list = json_object_new_array()) && put(object, "services", list);
+    struct json_object *addresses, *services;
+    bool ok = put_facts(object, status) && (addresses = json_put_list(object, "addresses")) &&
+              (services = json_put_list(object, "services"));
 
-    for (size_t i = 0; ok && i < status->service_count; i++)
-        ok = put_service(list, &status->services[i]);
+    for (size_t i = 0; ok && i < status->address_count; i++)
+        ok = json_append(addresses, json_object_new_string(status->addresses[i]));
+    for (size_t i = 0; ok && i < status->services.count; i++)
+        ok = put_service(services, status, i);
     return ok;
 }
 

@@ -7,10 +7,9 @@
 
 #include "base/text.h"
 #include "node/facts.h"
-#include "node/order.h"
-#include "node/service.h"
+#include "work/snapshot.h"
 
-enum { STATUS_TEXT_SIZE = 128 };
+enum { STATUS_TEXT_SIZE = 128, STATUS_ADDRESSES_MAX = 32, STATUS_ADDRESS_SIZE = 80 };
 
 struct status {
     struct facts facts;
@@ -21,8 +20,13 @@ struct status {
     uint64_t uptime_s;
     bool ready;        /* `broch ready` was reached in this boot ... */
     uint64_t ready_us; /* ... this long after the kernel's start */
-    struct service services[ORDER_SERVICES_MAX];
-    size_t service_count;
+    /* "eth0 192.0.2.7/24"; those of loopback are left out. */
+    char addresses[STATUS_ADDRESSES_MAX][STATUS_ADDRESS_SIZE];
+    size_t address_count;
+    uint64_t now_us; /* since the kernel's start */
+    struct snapshot services;
+    /* The last line of each service's log, "" for none; the caller's rights decide. */
+    char last_lines[SNAPSHOT_SERVICES_MAX][STATUS_TEXT_SIZE];
 };
 
 /* Reads everything from the running system. Fails when the machine was not booted by stage 1

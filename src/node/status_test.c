@@ -22,31 +22,54 @@ static const struct status example = {
     .uptime_s = 3725,
     .ready = true,
     .ready_us = 2034567,
-    .services = { { .name = "watchdog", .state = SERVICE_READY, .pid = 157, .since_s = 3720 },
-                  { .name = "console-ttyS0", .state = SERVICE_UP, .pid = 9, .since_s = 4 },
-                  { .name = "ready", .state = SERVICE_DOWN, .since_s = 61 },
-                  { .name = "other", .state = SERVICE_UNKNOWN } },
-    .service_count = 4,
+    .addresses = { "eth0 192.0.2.7/24", "eth0 2001:db8::7/64" },
+    .address_count = 2,
+    .now_us = 3725 * 1000000ull,
+    .services = { .count = 4,
+                  .services = { { .name = "watchdog",
+                                  .state = SNAPSHOT_READY,
+                                  .pid = 157,
+                                  .since_us = 5 * 1000000,
+                                  .required = true,
+                                  .restarts = 2 },
+                                { .name = "console-ttyS0",
+                                  .state = SNAPSHOT_UP,
+                                  .pid = 9,
+                                  .since_us = 3721 * 1000000ull },
+                                { .name = "web",
+                                  .state = SNAPSHOT_FAILED,
+                                  .since_us = 3664 * 1000000ull,
+                                  .reason = "ended by signal 9, given up after 13 restarts",
+                                  .lines = { "one", "two" },
+                                  .line_count = 2 },
+                                { .name = "other", .state = SNAPSHOT_OFF } } },
+    .last_lines = { "fed", "" },
 };
 
-static const char table[] = "generation   v0.1.0-node-amd64\n"
-                            "profile      node\n"
-                            "version      v0.1.0-node-amd64\n"
-                            "slot         A\n"
-                            "secure boot  on\n"
-                            "TPM          off\n"
-                            "verity       " HASH "\n"
-                            "kernel       6.12.0-amd64\n"
-                            "channel      development\n"
-                            "state        volatile\n"
-                            "uptime       1 h 2 min\n"
-                            "ready        2.034 s after kernel start\n"
-                            "\n"
-                            "SERVICE              STATE       PID  FOR\n"
-                            "watchdog             ready       157  1 h 2 min\n"
-                            "console-ttyS0        up            9  4 s\n"
-                            "ready                down          -  1 min 1 s\n"
-                            "other                unknown       -  -\n";
+static const char table[] =
+    "generation   v0.1.0-node-amd64\n"
+    "profile      node\n"
+    "version      v0.1.0-node-amd64\n"
+    "slot         A\n"
+    "secure boot  on\n"
+    "TPM          off\n"
+    "verity       " HASH "\n"
+    "kernel       6.12.0-amd64\n"
+    "channel      development\n"
+    "state        volatile\n"
+    "uptime       1 h 2 min\n"
+    "ready        2.034 s after kernel start\n"
+    "address      eth0 192.0.2.7/24\n"
+    "             eth0 2001:db8::7/64\n"
+    "\n"
+    "SERVICE              STATE        PID  FOR          WHY, OR LAST WORDS\n"
+    "watchdog             ready        157  1 h 2 min    fed\n"
+    "console-ttyS0        up             9  4 s\n"
+    "web                  failed         -  1 min 1 s    ended by signal 9, "
+    "given up after 13 restarts\n"
+    "    one\n"
+    "    two\n"
+    "other                off            -  1 h 2 min\n";
 
 static void test_table(void **state)
 {
@@ -81,9 +104,10 @@ static void test_colour(void **state)
 static void test_json(void **state)
 {
     _cleanup_text_ struct text t = TEXT_INIT;
-    struct status status = example;
+    static struct status status;
 
-    status.service_count = 1;
+    status = example;
+    status.services.count = 1;
     status_add_json(&status, &t);
     assert_string_equal(text_string(&t), "{\n"
                                          "  \"generation\":\"v0.1.0-node-amd64\",\n"
@@ -98,12 +122,20 @@ static void test_json(void **state)
                                          "  \"state\":\"volatile\",\n"
                                          "  \"uptime_s\":3725,\n"
                                          "  \"ready_us\":2034567,\n"
+                                         "  \"addresses\":[\n"
+                                         "    \"eth0 192.0.2.7/24\",\n"
+                                         "    \"eth0 2001:db8::7/64\"\n"
+                                         "  ],\n"
                                          "  \"services\":[\n"
                                          "    {\n"
                                          "      \"name\":\"watchdog\",\n"
                                          "      \"state\":\"ready\",\n"
                                          "      \"pid\":157,\n"
-                                         "      \"since_s\":3720\n"
+                                         "      \"since_s\":3720,\n"
+                                         "      \"required\":true,\n"
+                                         "      \"restarts\":2,\n"
+                                         "      \"reason\":\"\",\n"
+                                         "      \"last_line\":\"fed\"\n"
                                          "    }\n"
                                          "  ]\n"
                                          "}\n");
@@ -112,21 +144,22 @@ static void test_json(void **state)
 static void test_json_of_the_unknown(void **state)
 {
     _cleanup_text_ struct text t = TEXT_INIT;
-    struct status status = example;
+    static struct status status;
 
+    status = example;
     status.ready = false;
     status.persistent = true;
     status_add_json(&status, &t);
     assert_int_equal(text_status(&t), 0);
     assert_non_null(strstr(text_string(&t), "\"ready_us\":null"));
     assert_non_null(strstr(text_string(&t), "\"state\":\"persistent\""));
-    assert_non_null(strstr(text_string(&t), "\"pid\":null,\n      \"since_s\":null"));
+    assert_non_null(strstr(text_string(&t), "\"pid\":null,\n      \"since_s\":61"));
 }
 
 static void test_not_ready(void **state)
 {
     _cleanup_text_ struct text t = TEXT_INIT;
-    struct status status = { .channel = "stable" };
+    static const struct status status = { .channel = "stable" };
 
     status_add_table(&status, false, &t);
     assert_non_null(strstr(text_string(&t), "ready        not yet\n"));

@@ -11,20 +11,38 @@
 
 static const char name_letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
 
-/* The place where the marker starts, or NULL. */
+/* Behind the kernel's "[    1.234567] ", or NULL when `text` does not begin with one. */
+static const char *after_time(const char *text)
+{
+    const char *p = text + 1;
+
+    if (text[0] != '[')
+        return NULL;
+    p += strspn(p, " ");
+    p += strspn(p, "0123456789");
+    if (*p != '.')
+        return NULL;
+    p += 1 + strspn(p + 1, "0123456789");
+    return strncmp(p, "] ", 2) == 0 ? p + 2 : NULL;
+}
+
+/* The place where the marker starts, or NULL. The kernel writes where the cursor is: behind a
+ * prompt that waits for its answer, for example. */
 static const char *marker_find(const char *line)
 {
-    if (line[0] == '[') {
-        const char *end = strchr(line, ']');
+    const char *start = NULL;
 
-        if (!end || end[1] != ' ')
-            return NULL;
-        line = end + 2;
+    for (const char *p = strchr(line, '['); !start && p; p = strchr(p + 1, '[')) {
+        const char *text = after_time(p);
+
+        if (text && strncmp(text, MARKER_PREFIX, strlen(MARKER_PREFIX)) == 0)
+            start = text;
     }
-    if (strncmp(line, MARKER_PREFIX, strlen(MARKER_PREFIX)) != 0)
-        return NULL;
+    /* Second, because the prompt itself may begin with our name. */
+    if (!start && strncmp(line, MARKER_PREFIX, strlen(MARKER_PREFIX)) == 0)
+        start = line;
     /* A sentence that begins with our name has no pairs behind its second word. */
-    return strchr(line, '=') ? line : NULL;
+    return start && strchr(start, '=') ? start : NULL;
 }
 
 /* Reads a quoted value; *text stands behind the opening quote and is left behind the closing one.

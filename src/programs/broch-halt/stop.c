@@ -19,12 +19,13 @@
 #include "sys/file.h"
 #include "sys/lockfile.h"
 #include "sys/spawn.h"
-
-/* A service's own timeout-kill (3 s) comes first; this one is for a process that even SIGKILL does
- * not end. All of them together stay below the watchdog's 60 s for the usual handful. */
-#define SERVICE_DEADLINE_MS "5000"
+#include "work/supervisor.h"
 
 enum {
+    /* The time of its manifest comes first, after which its supervisor kills it; this much later a
+     * process is left behind that even SIGKILL does not end. */
+    STOP_MARGIN_MS = 2000,
+    NUMBER_SIZE = 24,
     TERM_WAIT_S = 3,
     KILL_WAIT_S = 2,
     SERVICE_PATH_SIZE = sizeof(SCAN_TARGET) + NAME_SIZE,
@@ -42,33 +43,62 @@ static void report(const char *step, const char *action)
     kernel_log(KERNEL_LOG_WARNING, buffer);
 }
 
-static void stop_service(const char *name)
+static void report_stopped(const char *name)
 {
-    char path[SERVICE_PATH_SIZE];
-    const struct arguments arguments =
-        ARGUMENTS("s6-svc", "-wD", "-T", SERVICE_DEADLINE_MS, "-d", path);
+    char buffer[KERNEL_LOG_LINE_MAX];
+    struct line l = line_make(buffer, sizeof(buffer));
+
+    line_add(&l, "broch halt step=stop");
+    line_add_pair(&l, "service", name);
+    line_add_number(&l, "us", kernel_log_now_us());
+    kernel_log(KERNEL_LOG_WARNING, buffer);
+}
+
+static void stop_service(const char *name, uint64_t stop_ms)
+{
+    char path[SERVICE_PATH_SIZE], deadline_ms[NUMBER_SIZE];
+    const struct arguments arguments = ARGUMENTS("s6-svc", "-wD", "-T", deadline_ms, "-d", path);
     const struct spawn spawn = { .arguments = &arguments, SPAWN_FDS_NONE };
     char detail[FAILURE_TEXT_MAX + NAME_SIZE];
     struct failure f = FAILURE_NONE;
 
-    (void)snprintf(path, sizeof(path), "%s/%s", SCAN_TARGET, name); /* always fits */
+    (void)snprintf(path, sizeof(path), "%s/%s", SCAN_TARGET, name); /* always fits, both */
+    (void)snprintf(deadline_ms, sizeof(deadline_ms), "%llu",
+                   (unsigned long long)(stop_ms + STOP_MARGIN_MS));
     if (spawn_run(&spawn, &f) == 0)
         return;
     (void)snprintf(detail, sizeof(detail), "service '%s' did not stop: %s", name, f.text);
     kernel_log_failure(KERNEL_LOG_WARNING, "halt", "stop", CODE_HALT, detail);
 }
 
+static bool is_stopped(const char *name)
+{
+    struct supervise_status status;
+    struct failure ignored = FAILURE_NONE; /* then it is stopped the long way */
+
+    return supervisor_status_read(SCAN_TARGET, name, &status, &ignored) == 0 && status.pid == 0 &&
+           !status.want_up;
+}
+
+/* The orchestrator first: it would see deaths where there is an order. */
 static void stop_in_reverse(void)
 {
     static struct order order;
     struct failure f = FAILURE_NONE;
 
+    stop_service(SCAN_FIRST, ORDER_STOP_MS_DEFAULT);
     if (order_read(ORDER_PATH, &order, &f) < 0) {
         kernel_log_failure(KERNEL_LOG_WARNING, "halt", "stop", f.code, f.text);
         return;
     }
-    while (order.count > 0)
-        stop_service(order.names[--order.count]);
+    while (order.count > 0) {
+        const char *name = order.names[--order.count];
+
+        if (is_stopped(name))
+            continue;
+        stop_service(name, order.stop_ms[order.count]);
+        report_stopped(name);
+    }
 }
 
 int stop_services(enum end_action action, struct failure *f)

@@ -26,7 +26,6 @@
 #include "node/identity.h"
 #include "node/kernel_log.h"
 #include "node/mounts.h"
-#include "node/order.h"
 #include "node/os_release.h"
 #include "node/policy.h"
 #include "node/pstore.h"
@@ -194,12 +193,10 @@ static int bring_up_loopback(struct failure *f)
     return 0;
 }
 
+/* One service, which starts all others. */
 static int make_services(struct failure *f)
 {
-    static struct order order;
-    int r = order_read(ORDER_PATH, &order, f);
-
-    return r < 0 ? r : scan_make(SCAN_SOURCE, SCAN_TARGET, &order, warn, f);
+    return scan_make(SCAN_SOURCE, SCAN_TARGET, SCAN_FIRST, f);
 }
 
 /* Ctrl-Alt-Del becomes SIGINT to PID 1 instead of an immediate reset. */

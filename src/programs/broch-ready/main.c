@@ -12,11 +12,9 @@
 #include "node/kernel_log.h"
 #include "node/marker.h"
 #include "node/notify.h"
-#include "node/order.h"
-#include "node/scan.h"
 #include "sys/efivars.h"
 #include "sys/file.h"
-#include "sys/spawn.h"
+#include "work/await.h"
 
 static const char program[] = "broch-ready";
 static const char own_service[] = "ready";
@@ -24,36 +22,35 @@ static const char own_service[] = "ready";
 enum {
     TIMEOUT_S_DEFAULT = 60,
     TIMEOUT_S_MAX = 3600,
-    NUMBER_SIZE = 24,
     RECORD_SIZE = 512,
-    SERVICE_PATH_SIZE = sizeof(SCAN_TARGET) + NAME_SIZE,
 };
 
-/* Blocks until all services but this one are up and ready; -ETIMEDOUT after the deadline. */
+/* Itself it cannot wait for. */
+static bool others_are_ready(const struct snapshot *snapshot, void *context)
+{
+    for (size_t i = 0; i < snapshot->count; i++) {
+        const struct snapshot_service *service = &snapshot->services[i];
+
+        if (service->required && !snapshot_state_satisfies(service->state) &&
+            strcmp(service->name, own_service) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Blocks until every required service is ready; -ETIMEDOUT after the deadline. */
 static int wait_for_services(uint64_t timeout_s, struct failure *f)
 {
-    static char paths[ORDER_SERVICES_MAX][SERVICE_PATH_SIZE];
-    char timeout_ms[NUMBER_SIZE];
-    struct arguments arguments = ARGUMENTS("s6-svwait", "-U", "-t", timeout_ms);
-    const struct spawn spawn = { .arguments = &arguments, SPAWN_FDS_NONE };
-    static struct order order;
-    size_t fixed = arguments.count;
-    int r = order_read(ORDER_PATH, &order, f);
+    static struct snapshot snapshot;
+    const struct await await = { .path = SNAPSHOT_PATH,
+                                 .holds = others_are_ready,
+                                 .timeout_ns = timeout_s * NS_PER_S };
+    int r = await_snapshot(&await, &snapshot, f);
 
-    if (r < 0)
-        return r;
-    (void)snprintf(timeout_ms, sizeof(timeout_ms), "%llu", /* always fits */
-                   (unsigned long long)timeout_s * 1000);
-    for (size_t i = 0; i < order.count; i++) {
-        if (strcmp(order.names[i], own_service) == 0)
-            continue;
-        (void)snprintf(paths[i], sizeof(paths[i]), "%s/%s", SCAN_TARGET, order.names[i]);
-        arguments_add(&arguments, paths[i]);
-    }
-    if (arguments.count == fixed || spawn_run(&spawn, f) == 0)
-        return 0;
-    return failure_set(f, CODE_READY, -ETIMEDOUT, "not all services are ready after %llu s",
-                       (unsigned long long)timeout_s);
+    if (r == -ETIMEDOUT)
+        return failure_set(f, CODE_READY, r, "not all services are ready after %llu s",
+                           (unsigned long long)timeout_s);
+    return r;
 }
 
 static void warn(const char *step, const struct failure *f)
