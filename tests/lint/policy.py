@@ -35,8 +35,6 @@ BROCH = Policy(
         "work_files_find": "tests look at one file of a list",
         "in_force_read": "for `broch service describe`, which comes next",
         "snapshot_add_service": "see snapshot_find",
-        "confine_capability_name": "for what is in force in a running service",
-        "confine_signal_by_name": "for the check of a manifest's stop signal",
         "control_call": "see snapshot_add_service",
         "events_add_words": "see snapshot_add_service",
         "follow_new": "see snapshot_add_service",
