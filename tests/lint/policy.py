@@ -51,7 +51,6 @@ BROCH = Policy(
         "vm_variables_get": "harness of machines: the tests of slots and updates read variables",
         "vm_variables_delete": "harness of machines: a variable store that lost an entry",
         "vm_variables_set_boot_next": "harness of machines: trial boots",
-        "vm_set_link": "harness of machines: a lease that is lost and comes back",
         "vm_reset": "harness of machines: a reset during a trial",
         "cursor_seek": "for formats with offsets",
         "fetch_set_stall": "tests: a mirror that stalls, without the minute that it takes",
