@@ -9,6 +9,7 @@
 #include "base/check.h"
 
 #define NS_PER_US 1000ull
+#define US_PER_S  1000000ull
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
 
