@@ -4,7 +4,8 @@
 
 /* How full the window may be for each class. A beat always finds room, so that a busy node is not
  * taken for a dead one; answers come next, so that one verdict does not bring others, and whatever
- * else there is to do leaves a few for them. Our own verdict may pass its inquiry: waiting for the
+ * else there is to do leaves a few for them: fewer in a crowd, where hardly anybody is there to ask
+ * us. Our own verdict may pass its inquiry: waiting for the
  * inquiry's packets to be a second old, it would come half a second late. */
 static const struct {
     uint8_t packets;
@@ -14,7 +15,8 @@ static const struct {
     [SEND_ANSWER] = { SWIM_PACKETS_PER_S - 1, SWIM_BYTES_PER_S - 1024 },
     [SEND_VERDICT] = { SWIM_PACKETS_PER_S - 2, SWIM_BYTES_PER_S - 2048 },
     [SEND_REPORT] = { SWIM_PACKETS_PER_S - 3, SWIM_BYTES_PER_S - 2048 },
-    [SEND_INQUIRY] = { SWIM_PACKETS_PER_S - 4, SWIM_BYTES_PER_S - 3072 },
+    [SEND_CALL] = { SWIM_PACKETS_PER_S - 4, SWIM_BYTES_PER_S - 3072 },
+    [SEND_INQUIRY] = { SWIM_PACKETS_PER_S - 6, SWIM_BYTES_PER_S - 3072 },
     [SEND_NEWS] = { SWIM_PACKETS_PER_S - 3, SWIM_BYTES_PER_S - 2048 },
     [SEND_REPAIR] = { SWIM_PACKETS_PER_S / 2, SWIM_BYTES_PER_S / 2 },
 };

@@ -31,7 +31,7 @@ static void test_helper_takes_over(void **state)
     assert_true(run_until(b, b->now_ns + 2 * NS_PER_S, 2, WIRE_CALL, &call));
     assert_in_range(b->now_ns - reported_ns, 350 * NS_PER_MS, 700 * NS_PER_MS);
     assert_true(call.call.subject == 103);
-    /* It gets one more chance. */
+    /* It gets two more chances. */
     assert_true(run_until(b, b->now_ns + 5 * NS_PER_MS, 3, WIRE_PROBE, NULL));
     assert_int_equal(swim_counter(b->core, SWIM_COUNT_TAKEN_OVER), 1);
     f.report = (struct wire_report){ 103, call.call.number, 4 };
@@ -39,7 +39,8 @@ static void test_helper_takes_over(void **state)
     give(b, 2, &f);
     give(b, 4, &f);
     assert_int_equal(swim_standing(b->core, 3), WIRE_STANDING_ALIVE);
-    timer(b, b->now_ns + 150 * NS_PER_MS);
+    assert_true(run_until(b, b->now_ns + 150 * NS_PER_MS, 3, WIRE_PROBE, NULL));
+    run_until(b, b->now_ns + 150 * NS_PER_MS, ROSTER_NONE, WIRE_UNREACHABLE, NULL);
     assert_int_equal(swim_standing(b->core, 3), WIRE_STANDING_UNREACHABLE);
     bench_free(b);
 }

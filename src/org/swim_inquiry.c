@@ -8,6 +8,7 @@
 enum {
     REPORT_FROM = 3, /* unanswered probes that make a vote */
     GIVE_UP_WINDOWS = 4,
+    AGAIN = 2,
     ASKED_MIN = 4,  /* calls that make silence mean something; all that a crowd allows */
     CROWD_OPEN = 3, /* inquiries at once */
     CROWD_GONE = 4, /* verdicts of late */
@@ -102,6 +103,12 @@ static bool has_reported(const struct inquiry *q, uint16_t slot)
     return false;
 }
 
+/* Of probes. Calls are worth more: who is called probes too. */
+static enum send_class probe_class(const struct swim *s)
+{
+    return inquiry_is_crowded(s) ? SEND_CALL : SEND_INQUIRY;
+}
+
 static void call_helpers(struct swim *s, struct inquiry *q)
 {
     struct wire_frame f = { .kind = WIRE_CALL };
@@ -125,7 +132,7 @@ static void call_helpers(struct swim *s, struct inquiry *q)
 
         if (has_reported(q, to))
             continue;
-        if (frame_send(s, &f, to, SEND_INQUIRY))
+        if (frame_send(s, &f, to, SEND_CALL))
             q->asked++;
         else
             q->denied = true;
@@ -268,15 +275,15 @@ static bool settle(struct swim *s, struct inquiry *q)
     return true;
 }
 
-/* Opens what was over for one more probe: who is busy answers one of them. */
+/* Opens what was over for two more probes: who was busy answers one of them. */
 static void probe_again(struct swim *s, struct inquiry *q)
 {
     uint64_t step_ns = q->window_ns / PROBES_MAX;
 
     q->second = false;
-    q->probes = PROBES_MAX - 1;
+    q->probes = PROBES_MAX - AGAIN;
     q->next_ns = s->now_ns;
-    q->start_ns = s->now_ns - (PROBES_MAX - 1) * step_ns;
+    q->start_ns = s->now_ns - (PROBES_MAX - AGAIN) * step_ns;
 }
 
 /* The subject is silent towards us, and whoever asked has our report. Should the asker fall silent
@@ -336,7 +343,7 @@ static void probe(struct swim *s, struct inquiry *q)
     f.probe.incarnation = q->claim_incarnation;
     CHECK(packet_add(&p, &f));
     /* Denied by the budget, the probe is not sent and not counted, and the inquiry takes longer. */
-    if (packet_send(s, &p, q->subject, SEND_INQUIRY))
+    if (packet_send(s, &p, q->subject, probe_class(s)))
         q->probes++;
 }
 

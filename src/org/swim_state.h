@@ -113,6 +113,7 @@ enum send_class {
     SEND_ANSWER,
     SEND_VERDICT,
     SEND_REPORT,
+    SEND_CALL, /* and in a crowd, probes */
     SEND_INQUIRY,
     SEND_NEWS,
     SEND_REPAIR,

@@ -21,7 +21,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SOURCES = ['hlc.c', 'roster.c', 'swim.c', 'swim_budget.c', 'swim_inquiry.c', 'swim_news.c',
            'swim_repair.c', 'swim_self.c', 'swim_watch.c', 'wire.c']
-UNITS = ['hlc', 'roster', 'swim', 'wire']
+UNITS = ['hlc', 'roster', 'swim', 'swim_crowd', 'wire']
 SWAPS = [(' < ', ' <= '), (' <= ', ' < '), (' > ', ' >= '), (' >= ', ' > '), (' == ', ' != '),
          (' != ', ' == '), (' && ', ' || '), (' || ', ' && '), (' + ', ' - '), (' - ', ' + '),
          ('true', 'false'), ('false', 'true'), ('++', '--')]
@@ -93,7 +93,7 @@ def judge(build):
 def prepare(scratch):
     tree, build = os.path.join(scratch, 'tree'), os.path.join(scratch, 'build')
     shutil.rmtree(tree, ignore_errors=True)
-    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns('.git', 'build*', 'out', 'log'))
+    shutil.copytree(ROOT, tree, symlinks=True, ignore=shutil.ignore_patterns('.git', 'build*', 'out', 'log'))
     if not os.path.exists(os.path.join(build, 'build.ninja')):
         # Warnings are no errors here: a dropped statement may leave a variable unused.
         # The sanitizer sees a bound that is off by one where the tests would be lucky.
