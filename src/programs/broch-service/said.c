@@ -249,11 +249,13 @@ static int follow_logs(const struct snapshot *snapshot, const char *service, str
 /* The short forms that people know. */
 static void lengthen(int argc, char **argv)
 {
+    static char follow_word[] = "--follow", lines_word[] = "--lines";
+
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-f") == 0)
-            argv[i] = (char[]){ "--follow" };
+            argv[i] = follow_word;
         else if (strcmp(argv[i], "-n") == 0)
-            argv[i] = (char[]){ "--lines" };
+            argv[i] = lines_word;
     }
 }
 

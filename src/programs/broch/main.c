@@ -144,6 +144,7 @@ static int run_verb(int argc, char **argv, struct failure *f)
 
 int main(int argc, char **argv)
 {
+    static char help[] = "help", version[] = "version";
     struct failure f = FAILURE_NONE;
     int r;
 
@@ -152,9 +153,9 @@ int main(int argc, char **argv)
         return EXIT_CODE_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        argv[1] = (char[]){ "help" };
+        argv[1] = help;
     else if (strcmp(argv[1], "--version") == 0)
-        argv[1] = (char[]){ "version" };
+        argv[1] = version;
     r = run_verb(argc, argv, &f);
     return r < 0 ? (int)failure_print(&f, program, stderr) : EXIT_CODE_DONE;
 }
