@@ -50,10 +50,10 @@ static int run(const char *folder, void *context, struct failure *f)
     const struct policy *policy = context;
     struct tool tool = tool_make(&policy->build->tree, "policy", policy->build->supply.lock.date);
     _cleanup_free_ char *source = text_make("%s/.profiles", folder);
-    const struct arguments arguments =
-        ARGUMENTS("apparmor_parser", "--skip-kernel-load", "--skip-cache", "--jobs=1",
-                  "--kernel-features=/run/features", "--policy-features=/run/features",
-                  "--ofile=/run/out/apparmor.policy", "/run/out/.profiles");
+    const struct arguments arguments = ARGUMENTS(
+        "setarch", "--addr-no-randomize", "apparmor_parser", "--skip-kernel-load", "--skip-cache",
+        "--jobs=1", "--kernel-features=/run/features", "--policy-features=/run/features",
+        "--ofile=/run/out/apparmor.policy", "/run/out/.profiles");
     int r = source ? file_write(source, policy->profiles, strlen(policy->profiles), 0644, f)
                    : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
 
