@@ -45,12 +45,13 @@ static void expect_not(struct place *place, bool root, const char *command, cons
 
 /* Asks again and again until the answer is there (or no more there): what is awaited happens in the
  * machine, and each question is a round through it. */
-static void await(struct place *place, const char *command, const char *text, bool there)
+static void await_as(struct place *place, bool root, const char *command, const char *text,
+                     bool there)
 {
     uint64_t deadline = event_now_ns() + PATIENCE_NS;
 
     for (;;) {
-        _cleanup_free_ char *output = run_inside(place, command);
+        _cleanup_free_ char *output = root ? as_root(place, command) : run_inside(place, command);
 
         if ((strstr(output, text) != NULL) == there)
             return;
@@ -60,88 +61,38 @@ static void await(struct place *place, const char *command, const char *text, bo
     }
 }
 
-/* TODO(#3): the orchestrator starts services and takes commands. A generation without it runs them
- * here as its supervisor would: under the same confinement, by hand. */
-static bool is_orchestrated(struct place *place)
+static void await(struct place *place, const char *command, const char *text, bool there)
 {
-    _cleanup_free_ char *output =
-        run_inside(place, "test -S /run/broch/orchestrator.sock && echo ye''s");
-
-    return strstr(output, "yes") != NULL;
+    await_as(place, false, command, text, there);
 }
 
-static void start_by_hand(struct place *place, const char *service)
+/* The firewall is loaded anew behind an answer of `broch config apply`, not before it. */
+static void await_rule(struct place *place, const char *rule)
 {
-    bool once = strcmp(service, "firewall") == 0;
+    await_as(place, true, "nft list chain inet broch input", rule, true);
+}
+
+/* Kills a service and waits until it is ready again. */
+static void restart(struct place *place, const char *service)
+{
     _cleanup_free_ char *command =
-        text_make("%s /usr/lib/broch/confine %s </dev/null >>/run/%s.out 2>&1 3>/run/%s.ready;"
-                  " echo =$?",
-                  once ? "" : "setsid -f", service, service, service);
-    _cleanup_free_ char *ready =
-        text_make("cat /run/%s.ready; echo; cat /run/%s.ready | wc -l", service, service);
+        text_make("s6-svc -T 60000 -wR -r /run/service/%s; echo =$?", service);
 
     expect(place, true, command, "=0");
-    if (!once)
-        await(place, ready, "\n1", true);
-}
-
-static void stop_by_hand(struct place *place, const char *service)
-{
-    _cleanup_free_ char *command =
-        text_make("cd /sys/fs/cgroup/broch/%s && kill $(cat cgroup.procs); echo en''d", service);
-    _cleanup_free_ char *left =
-        text_make("cat /sys/fs/cgroup/broch/%s/cgroup.procs | wc -l", service);
-
-    if (strcmp(service, "firewall") == 0)
-        return; /* it is done when it started */
-    expect(place, true, command, "end");
-    await(place, left, "\n0", true);
-}
-
-static void control_by_hand(struct place *place, const char *verb, const char *service)
-{
-    if (strcmp(verb, "reload") == 0)
-        start_by_hand(place, "ssh");
-    else if (strcmp(verb, "start") != 0)
-        stop_by_hand(place, service);
-    if (strcmp(verb, "start") == 0 || strcmp(verb, "restart") == 0)
-        start_by_hand(place, service);
-}
-
-/* A command of the orchestrator that must succeed. */
-static void control(struct place *place, const char *verb, const char *service)
-{
-    _cleanup_free_ char *command = text_make("broch service %s %s 2>&1; echo =$?", verb, service);
-
-    if (is_orchestrated(place))
-        expect(place, true, command, "=0");
-    else
-        control_by_hand(place, verb, service);
-}
-
-static void start_services(struct place *place)
-{
-    static const char *const names[] = { "syslog", "devices", "firewall", "network", "time" };
-
-    (void)expect_ready(place);
-    login(place);
-    if (is_orchestrated(place))
-        return;
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        start_by_hand(place, names[i]);
 }
 
 static void boot(struct place *place)
 {
     use_direct(place, fixture_manifest.cmdline, artifact("system.erofs"));
     start(place);
-    start_services(place);
+    (void)expect_ready(place);
+    login(place);
 }
 
 static void configure(struct place *place, const char *toml)
 {
     _cleanup_free_ char *command =
-        text_make("printf '%%b' '%s' >/etc/broch/config.d/50.toml; broch config validate 2>&1;"
+        text_make("printf '%%b' '%s' >/etc/broch/config.d/50.toml; broch config apply 2>&1;"
                   " echo =$?",
                   toml);
 
@@ -153,7 +104,7 @@ static void configure(struct place *place, const char *toml)
 static uint16_t undeclared_port(size_t index)
 {
     static const uint16_t wellknown[] = { 1,   21,  23,   25,   53,   80,   111,  123,
-                                          443, 631, 2049, 3306, 7208, 7209, 9100, 65535 };
+                                          443, 631, 2049, 3306, 7208, 7209, 9090, 65535 };
 
     return index < ARRAY_SIZE(wellknown) ? wellknown[index] : (uint16_t)(20000 + 997 * index);
 }
@@ -232,7 +183,7 @@ static void start_servers(struct place *place)
                       i > 0 ? ";" : "");
         text_addf(&command, " -p %d", i < UNDECLARED_COUNT ? undeclared_port(i) : DECLARED_PORT);
     }
-    text_add(&command, "; ss -ltn | grep -c 0.0.0.0");
+    text_add(&command, "; ss -ltn | grep -c ' 0.0.0.0:[0-9]'");
     assert_int_equal(text_status(&command), 0);
     expect(place, true, text_string(&command), "46");
 }
@@ -264,7 +215,8 @@ static void declare_service(struct place *place)
            "run = [\"/usr/bin/sleep\", \"1000000\"]\\n[network]\\nmode = \"host\"\\n"
            "listen = [\"tcp/18080\"]\\n' >/etc/broch/services/echo.toml; echo o''k",
            "ok");
-    control(place, "restart", "firewall");
+    configure(place, "[firewall]\\nallow = [\"udp/1\"]\\n");
+    await_rule(place, "tcp dport 18080");
 }
 
 static void test_firewall(void **state)
@@ -278,20 +230,19 @@ static void test_firewall(void **state)
     declare_service(place);
     expect_closed(place);
     /* Stopped, it leaves its rules. */
-    control(place, "stop", "firewall");
+    expect(place, true, "s6-svc -T 60000 -wD -d /run/service/firewall; echo =$?", "=0");
     expect(place, true, "nft list chain inet broch input", "policy drop");
     expect_closed(place);
-    control(place, "start", "firewall");
     /* The twin: the same servers, let in by the configuration. */
     configure(place, "[firewall]\\nallow = [\"tcp/1-65535\"]\\n");
-    control(place, "restart", "firewall");
+    await_rule(place, "tcp dport 1-65535");
     for (size_t i = 0; i < UNDECLARED_COUNT; i++) {
         if (!is_open(place, 2 + i))
             fail_msg("port %u is closed", undeclared_port(i));
     }
     /* Only to whom it says. */
     configure(place, "[firewall]\\nallow = [\"tcp/1-65535 from 192.0.2.0/24\"]\\n");
-    control(place, "restart", "firewall");
+    await_rule(place, "192.0.2.0/24");
     expect_closed(place);
 }
 
@@ -330,9 +281,8 @@ static void test_ssh(void **state)
         newline[-1] = '\0';
     toml = text_make("[admin]\\nssh_keys = [\"%s\"]\\n", strstr(public, "ssh-ed25519"));
     configure(place, toml);
-    control(place, "reload", "");
-    control(place, "restart", "firewall");
     await(place, "ss -ltn", ":22 ", true);
+    await_rule(place, "tcp dport 22 ");
     assert_true(is_open(place, 0));
     try_login(place, "/tmp/mine", "admin", "admin\ndoas: Authentication required");
     try_login(place, "/tmp/other", "admin", "Permission denied (publickey)");
@@ -347,9 +297,12 @@ static void test_ssh(void **state)
     try_login(place, "/tmp/other", "admin", "Permission denied (publickey)");
     /* The host key stays when the service is started anew. */
     expect(place, true, "cp /var/lib/ssh/ssh_host_ed25519_key /run/before; echo o''k", "ok");
-    control(place, "restart", "ssh");
-    await(place, "ss -ltn", ":22 ", true);
+    restart(place, "ssh");
     expect(place, true, "cmp /run/before /var/lib/ssh/ssh_host_ed25519_key && echo sa''me", "same");
+    /* The key taken away: off, and closed. */
+    configure(place, "");
+    await(place, "ss -ltn", "0.0.0.0:22 ", false);
+    await_as(place, true, "nft list chain inet broch input", "dport 22 ", false);
 }
 
 /* --- A network that goes and comes --- */
@@ -375,7 +328,6 @@ static void test_lease(void **state)
                      "[[network.interface]]\\nname = \"eth0\"\\ndhcp = false\\n"
                      "addresses = [\"192.0.2.7/24\", \"2001:db8::7/64\"]\\n"
                      "gateway = \"192.0.2.1\"\\n");
-    control(place, "restart", "network");
     await(place, "cat /etc/resolv.conf", "nameserver 192.0.2.53", true);
     expect(place, false, "cat /etc/resolv.conf", "search example.org");
     expect_not(place, false, "cat /etc/resolv.conf", "10.0.2.3");
@@ -427,12 +379,12 @@ static void test_hotplug(void **state)
     plug_card(place, "e1000e", "port1");
     await(place, "cat /proc/modules", "e1000e ", true);
     await(place, "ip -4 -o address", "10.0.2.15", true);
-    /* The twin: without the service the card is seen and nobody drives it. */
-    control(place, "stop", "devices");
+    /* The twin: while the service stands still the card is seen and nobody drives it. */
+    expect(place, true, "kill -STOP $(s6-svstat -o pid /run/service/devices); echo =$?", "=0");
     plug_card(place, "igb", "port2");
     await(place, "cat /sys/bus/pci/devices/*/device", "0x10c9", true);
     expect_not(place, false, "cat /proc/modules", "igb ");
-    control(place, "start", "devices");
+    expect(place, true, "kill -CONT $(s6-svstat -o pid /run/service/devices); echo =$?", "=0");
     await(place, "cat /proc/modules", "igb ", true);
 }
 
@@ -553,7 +505,8 @@ static void test_ipv6_only(void **state)
     assert_int_equal(
         event_add_fd(vm_loop(place->vm), router.fd, EPOLLIN, on_frame, &router, &source), 0);
     start(place);
-    start_services(place);
+    (void)expect_ready(place);
+    login(place);
     /* One that came through another router is no router of this link. */
     while (router.solicitations < 2)
         assert_true(vm_step(place->vm, event_now_ns() + PATIENCE_NS, &place->f) > 0);
@@ -683,7 +636,6 @@ static void test_time_server(void **state)
     assert_int_equal(event_add_fd(vm_loop(place->vm), fd, EPOLLIN, on_request, &server, &source),
                      0);
     configure(place, toml);
-    control(place, "restart", "time");
     await(place, "date +%Y", "2033", true);
     assert_true(server.answers >= 3);
     assert_true(clock_of(place) >= YEAR_2033);

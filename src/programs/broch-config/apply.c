@@ -12,13 +12,15 @@
 #include "programs/broch-config/ask.h"
 #include "sys/file.h"
 
-/* The service that a part of the configuration belongs to. */
+/* The services that a part of the configuration belongs to. What switches a service on or off also
+ * opens or closes its ports. */
 static const struct {
     const char *key;
     const char *service;
 } parts[] = {
-    { "admin", "ssh" },         { "network", "network" }, { "time", "time" },
-    { "firewall", "firewall" }, { "metrics", "metrics" },
+    { "admin", "firewall" },    { "admin", "ssh" },         { "network", "network" },
+    { "time", "time" },         { "firewall", "firewall" }, { "metrics", "metrics" },
+    { "services", "firewall" },
 };
 
 static int check_place(struct failure *f)
