@@ -7,7 +7,9 @@
 #include "base/number.h"
 #include "node/config_value.h"
 
-enum { WORD_MAX = 256, VARIABLE_SIZE = 96, LEASE_SECONDS_MAX = UINT32_MAX };
+enum { WORD_MAX = 256, VARIABLE_SIZE = 96 };
+
+#define LEASE_SECONDS_MAX UINT32_MAX
 
 struct report {
     lease_get get;
@@ -288,15 +290,16 @@ static void gather_interface(json_object *interface, const char *key, json_objec
                              word_judge judge)
 {
     json_object *leases = get_object(interface, "leases");
+    struct json_object_iterator at, end;
 
     if (!leases)
         return;
-    json_object_object_foreach(leases, protocol, lease)
-    {
+    at = json_object_iter_begin(leases);
+    end = json_object_iter_end(leases);
+    for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
         json_object *values = NULL;
 
-        (void)protocol;
-        if (!json_object_object_get_ex(lease, key, &values) ||
+        if (!json_object_object_get_ex(json_object_iter_peek_value(&at), key, &values) ||
             !json_object_is_type(values, json_type_array))
             continue;
         for (size_t i = 0; i < json_object_array_length(values); i++)
@@ -308,6 +311,7 @@ static json_object *gather(json_object *facts, const char *key, word_judge judge
 {
     json_object *list = json_object_new_array(), *order = NULL;
     json_object *interfaces = get_object(facts, "interfaces");
+    struct json_object_iterator at, end;
 
     if (!interfaces)
         return list;
@@ -321,9 +325,12 @@ static json_object *gather(json_object *facts, const char *key, word_judge judge
                 gather_interface(interface, key, list, judge);
         }
     }
-    json_object_object_foreach(interfaces, name, interface)
-    {
-        (void)name; /* what is in the list already is not added again */
+    at = json_object_iter_begin(interfaces);
+    end = json_object_iter_end(interfaces);
+    for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
+        json_object *interface = json_object_iter_peek_value(&at);
+
+        /* What is in the list already is not added again. */
         if (json_object_is_type(interface, json_type_object))
             gather_interface(interface, key, list, judge);
     }

@@ -62,18 +62,30 @@ static int write_all(const char *folder, const struct config_network *config, js
     return r < 0 ? r : put(folder, NETWORK_FACTS_NAME, json, f);
 }
 
+/* The name of an interface that is gone; NULL when all are there. */
+static const char *find_absent(json_object *interfaces)
+{
+    const struct json_object_iterator end = json_object_iter_end(interfaces);
+    struct json_object_iterator at = json_object_iter_begin(interfaces);
+
+    for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
+        if (if_nametoindex(json_object_iter_peek_name(&at)) == 0)
+            return json_object_iter_peek_name(&at);
+    }
+    return NULL;
+}
+
 static void forget_absent(json_object *facts)
 {
     json_object *interfaces = NULL;
+    const char *name;
 
-    if (!json_object_object_get_ex(facts, "interfaces", &interfaces))
+    if (!json_object_object_get_ex(facts, "interfaces", &interfaces) ||
+        !json_object_is_type(interfaces, json_type_object))
         return;
-    json_object_object_foreach(interfaces, name, interface)
-    {
-        (void)interface;
-        if (if_nametoindex(name) == 0)
-            json_object_object_del(interfaces, name);
-    }
+    /* Each search begins anew, because deleting ends an iteration. */
+    while ((name = find_absent(interfaces)))
+        json_object_object_del(interfaces, name);
 }
 
 int network_update(const char *folder, const struct config_network *config, lease_get get,
