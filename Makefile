@@ -10,7 +10,7 @@ BROCH    = $(BUILD)/src/programs/broch
 ARGS    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup host run build test lint bench soak fuzz install clean \
+.PHONY: help setup host run build test lint bench soak fuzz mutants install clean \
         kernel rootfs initramfs image sign qemu-run
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make bench                the figures of docs/figures.md, measured here"
 	@echo "make soak                 what takes longer than a test may"
 	@echo "make fuzz SECONDS=60      each parser's fuzzer for that long"
+	@echo "make mutants              do the tests notice small errors in src/org? (ARGS=--count N)"
 	@echo "make install              broch and its pages for this host (PREFIX, DESTDIR)"
 	@echo "make clean                remove build folders and out/ (the cache stays; see broch build --help)"
 	@echo "classic names: kernel rootfs initramfs image sign qemu-run"
@@ -59,11 +60,14 @@ soak: host
 fuzz: setup
 	@tests/fuzz/run $(SECONDS)
 
+mutants: host
+	@python3 tests/mutants/mutants.py --build build-mutants $(ARGS)
+
 install: host
 	@meson install -C $(BUILD) $(if $(DESTDIR),--destdir $(DESTDIR))
 
 clean:
-	@rm -rf $(BUILD) build-lint* build-fuzz out
+	@rm -rf $(BUILD) build-lint* build-fuzz build-mutants out
 
 # The classic names of an image factory.
 kernel: host

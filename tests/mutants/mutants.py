@@ -93,7 +93,8 @@ def judge(build):
 def prepare(scratch):
     tree, build = os.path.join(scratch, 'tree'), os.path.join(scratch, 'build')
     shutil.rmtree(tree, ignore_errors=True)
-    shutil.copytree(ROOT, tree, symlinks=True, ignore=shutil.ignore_patterns('.git', 'build*', 'out', 'log'))
+    outside = shutil.ignore_patterns('.git', 'build', 'build-*', 'out', 'log')
+    shutil.copytree(ROOT, tree, symlinks=True, ignore=outside)
     if not os.path.exists(os.path.join(build, 'build.ninja')):
         # Warnings are no errors here: a dropped statement may leave a variable unused.
         # The sanitizer sees a bound that is off by one where the tests would be lucky.
