@@ -123,7 +123,6 @@ void chain_add_link(struct chain_set *set, uint32_t chain, const struct digest *
     set->links[set->link_count] =
         (struct chain_link){ .hash = *hash, .digest = *digest, .seq = seq, .chain = chain };
     set->slots[slot] = ++set->link_count;
-    record->entries++;
 }
 
 void chain_add_kept(struct chain_set *set, uint32_t chain, uint64_t seq,
@@ -169,16 +168,6 @@ int chain_room_chain(const struct chain_set *set, const uint8_t *author)
 int chain_room(const struct chain_set *set, const uint8_t *author, uint32_t chain, uint32_t entries,
                size_t bytes)
 {
-    uint64_t own_entries = entries, own_bytes = bytes;
-
-    for (uint32_t i = 0; i < set->chain_count; i++) {
-        if (memcmp(set->chains[i].view.author, author, ENTRY_AUTHOR_SIZE) == 0) {
-            own_entries += set->chains[i].entries;
-            own_bytes += set->chains[i].bytes;
-        }
-    }
-    if (own_entries > set->limits.author_entries_max || own_bytes > set->limits.author_bytes_max)
-        return -EDQUOT;
     if (entries > set->limits.entries_max - set->link_count ||
         bytes > set->limits.bytes_max - set->body_bytes ||
         set->signature_count == set->signatures_max)
@@ -233,6 +222,9 @@ int chain_append(struct chain_set *set, const uint8_t author[static ENTRY_AUTHOR
             return -EKEYREVOKED;
         if (record->view.held % CHAIN_SPAN == 0 && record->view.proved != record->view.held)
             return -EAGAIN;
+        if (record->view.held >= set->limits.chain_entries_max ||
+            record->bytes + (uint64_t)size > set->limits.chain_bytes_max)
+            return -EDQUOT;
     }
     r = chain_room(set, author, chain, 1, size);
     if (r < 0)
@@ -340,8 +332,9 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 uint64_t chain_allowed(const struct chain_set *set, uint32_t chain)
 {
     const struct chain_view *view = chain_at(set, chain);
+    uint64_t limit = min_u64(view->frontier, set->limits.chain_entries_max);
 
-    return view->fork != 0 ? min_u64(view->frontier, view->fork - 1) : view->frontier;
+    return view->fork != 0 ? min_u64(limit, view->fork - 1) : limit;
 }
 
 uint64_t chain_listed(const struct chain_set *set, uint32_t chain)

@@ -57,15 +57,17 @@ enum {
 
 #define CHAIN_NONE UINT32_MAX
 
-/* Capacities, given once. What one author may take bounds what a stolen key can do. */
+/* Capacities, given once. What one author may take, in how many chains and in each, bounds what a
+ * stolen key can do. What a chain may hold cuts it off at a place, and so is the same wherever the
+ * chain is; how many chains there are depends on which came first, until the key is revoked. */
 struct chain_limits {
     uint32_t chains_max;
     uint32_t entries_max;
     uint32_t bytes_max;
     uint32_t evidence_max;
     uint32_t author_chains_max;
-    uint32_t author_entries_max;
-    uint32_t author_bytes_max;
+    uint32_t chain_entries_max;
+    uint32_t chain_bytes_max;
 };
 
 /* What the chains ask of the world. Both functions are pure; `context` is theirs. */
@@ -173,7 +175,7 @@ uint32_t chain_find(const struct chain_set *set, const uint8_t author[static ENT
 
 uint64_t chain_listed(const struct chain_set *set, uint32_t chain);
 
-/* The last seq that its fork and its frontier allow; UINT64_MAX without either. */
+/* The last seq that its fork, its frontier and the limit of a chain allow. */
 uint64_t chain_allowed(const struct chain_set *set, uint32_t chain);
 uint64_t chain_valid(const struct chain_set *set, uint32_t chain);
 

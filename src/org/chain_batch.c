@@ -106,17 +106,22 @@ static uint32_t first_difference(const struct chain_set *set, uint32_t chain, co
     return b->total;
 }
 
-/* How many leading bodies are worth storing, and how many bytes of them are new. */
+/* How many leading bodies are worth storing, and how many bytes of them are new: up to the quota of
+ * the chain, which ends it at the same entry everywhere. */
 static uint32_t wanted_bodies(const struct chain_set *set, uint32_t chain, const struct batch *b,
                               uint64_t limit, size_t *ret_bytes)
 {
     uint64_t held = chain == CHAIN_NONE ? 0 : set->chains[chain].view.held;
+    uint64_t bytes = chain == CHAIN_NONE ? 0 : set->chains[chain].bytes;
     uint32_t wanted = 0;
 
     *ret_bytes = 0;
     while (wanted < b->bodies && b->first + wanted <= limit) {
-        if (b->first + wanted > held)
-            *ret_bytes += b->body_size[wanted];
+        size_t more = b->first + wanted > held ? b->body_size[wanted] : 0;
+
+        if (bytes + *ret_bytes + more > set->limits.chain_bytes_max)
+            break;
+        *ret_bytes += more;
         wanted++;
     }
     return wanted;
@@ -157,13 +162,15 @@ static void store(struct chain_set *set, uint32_t chain, const struct batch *b, 
     }
 }
 
-/* The last seq that neither a fork nor a frontier voids. */
+/* The last seq that no fork, frontier or limit voids. */
 static uint64_t last_allowed(const struct chain_set *set, uint32_t chain, const struct batch *b)
 {
-    uint64_t fork = chain == CHAIN_NONE ? 0 : set->chains[chain].view.fork;
-    uint64_t frontier = revoke_set_frontier(set->revocations, b->author, b->instance);
+    uint64_t frontier;
 
-    return fork != 0 && fork - 1 < frontier ? fork - 1 : frontier;
+    if (chain != CHAIN_NONE)
+        return chain_allowed(set, chain);
+    frontier = revoke_set_frontier(set->revocations, b->author, b->instance);
+    return frontier < set->limits.chain_entries_max ? frontier : set->limits.chain_entries_max;
 }
 
 /* Leaves out of a batch what lies at or below the head where the chain begins here. False when it
@@ -196,6 +203,9 @@ static int take_checked(struct chain_set *set, uint32_t chain, const struct batc
     uint32_t wanted = wanted_bodies(set, chain, b, last_allowed(set, chain, b), &bytes);
     int r;
 
+    if (wanted < b->bodies && b->first + wanted <= last_allowed(set, chain, b) &&
+        b->first + wanted <= held + 1 && same == b->total)
+        return -EDQUOT; /* the next body does not fit into the chain's quota */
     if (wanted > same)
         wanted = same;
     r = chain_room(set, b->author, chain,

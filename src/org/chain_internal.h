@@ -12,7 +12,6 @@ struct chain_record {
     struct chain_view view;
     struct digest origin; /* hash(0) */
     uint64_t linked;      /* last seq that has a link; >= view.held, >= view.proved */
-    uint32_t entries;     /* links, for the quota */
     uint32_t bytes;       /* of bodies, for the quota */
     uint32_t evidence;    /* slot + 1 */
     uint64_t base;        /* the head of a checkpoint at which the chain begins here; 0: none */

@@ -18,8 +18,8 @@ static const struct chain_limits limits = {
     .bytes_max = 200000,
     .evidence_max = 4,
     .author_chains_max = 3,
-    .author_entries_max = 700,
-    .author_bytes_max = 150000,
+    .chain_entries_max = 700,
+    .chain_bytes_max = 150000,
 };
 static const struct digest org = { { 0x0f } };
 
@@ -453,9 +453,54 @@ static void quotas_hold(void **state)
     while (r == 0)
         r = test_append(a.set, &k, 1, &e, true);
     assert_int_equal(r, -EDQUOT);
-    assert_int_equal(chain_set_entries(a.set), 700);
+    assert_int_equal(chain_set_entries(a.set), 702); /* 700 in this chain, and two others */
     assert_int_equal(test_append(a.set, &other, 1, &e, true), 0); /* others are not concerned */
     close_replica(&a);
+}
+
+/* A quota cuts a chain at the same entry, however it comes: whole, in parts, or too long. */
+static void a_quota_cuts_at_a_place(void **state)
+{
+    static const struct chain_limits wide = { 4, 900, 200000, 1, 4, 900, 200000 };
+    static const struct chain_limits tight[2] = { { 4, 900, 200000, 1, 4, 100, 200000 },
+                                                  { 4, 900, 200000, 1, 4, 900, 3000 } };
+    static uint8_t bytes[1 << 17];
+    struct chain_rules rules = { test_verify, test_admits_all, NULL };
+    struct digest id = { { 0 } };
+    struct test_key k = test_key(1);
+    struct entry e = test_entry(ENTRY_SET, "k", 1, "v", 1);
+    struct revoke_set *revocations;
+    struct chain_set *from, *to;
+    uint64_t listed[2][2];
+
+    assert_int_equal(revoke_set_new(1, &revocations), 0);
+    assert_int_equal(chain_set_new(&wide, &rules, &id, revocations, &from), 0);
+    for (unsigned i = 1; i <= 300; i++)
+        assert_int_equal(test_append(from, &k, 1, &e, i % 7 == 0 || i % CHAIN_SPAN == 0), 0);
+    for (unsigned which = 0; which < 2; which++) {
+        for (unsigned parts = 0; parts < 2; parts++) {
+            struct chain_outcome outcome;
+            int r = 0;
+
+            assert_int_equal(chain_set_new(&tight[which], &rules, &id, revocations, &to), 0);
+            for (uint64_t seq = 1; r == 0 && seq <= chain_listed(from, 0);) {
+                struct output o = output_make(bytes, sizeof(bytes));
+
+                assert_int_equal(chain_pack(from, 0, seq, &o, &seq), 0);
+                r = chain_take(to, bytes, o.size, &outcome);
+                assert_true(r == 0 || r == -EDQUOT);
+                if (parts && seq % CHAIN_SPAN == 1 && seq < 60)
+                    seq -= 13;
+            }
+            listed[which][parts] = chain_listed(to, 0);
+            (void)chain_set_free(to);
+        }
+        assert_int_equal(listed[which][0], listed[which][1]);
+    }
+    assert_int_equal(listed[0][0], 100);
+    assert_in_range(listed[1][0], 90, 160);
+    (void)chain_set_free(from);
+    (void)revoke_set_free(revocations);
 }
 
 static void a_span_must_be_sealed(void **state)
@@ -524,6 +569,7 @@ int main(void)
         cmocka_unit_test(a_revocation_bounds_a_chain),
         cmocka_unit_test(a_frontier_on_another_branch_voids_the_chain),
         cmocka_unit_test(quotas_hold),
+        cmocka_unit_test(a_quota_cuts_at_a_place),
         cmocka_unit_test(a_span_must_be_sealed),
         cmocka_unit_test(ed25519_fits_the_seam),
     };

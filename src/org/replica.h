@@ -108,8 +108,10 @@ MUST_USE int replica_found(struct replica *r, struct output *o);
 MUST_USE int replica_wrote(struct replica *r, uint32_t chain, uint64_t first, struct output *o);
 
 /* Takes all that a store holds, in as many passes as it needs: what is refused because its ground
- * comes later is taken the next time. Returns 0, -EUCLEAN when the store is damaged or holds what
- * nobody can have written, or -ENOSPC. */
+ * comes later is taken the next time. Returns 0; 1 when checkpoints were left out because their
+ * signer is revoked: entries that they stood for may be missing, our own too, so the owner draws a
+ * new instance, as after a restored disk; -EUCLEAN when the store is damaged or holds what nobody
+ * can have written; or -ENOSPC. */
 MUST_USE int replica_load(struct replica *r, const struct store *s);
 
 /* True when a checkpoint ended on which this replica was built, because its signer was revoked: its

@@ -8,6 +8,7 @@ struct pass {
     struct replica *replica;
     bool refused; /* something that may be taken later */
     bool took;
+    bool left_out; /* a void checkpoint, in any pass */
 };
 
 /* The keys whose revocations the disk holds: their checkpoints are void, wherever they stand. */
@@ -42,8 +43,10 @@ static int take_stored(void *owner, const uint8_t *bytes, size_t size)
     uint64_t gaps = replica_counters(p->replica)->gaps;
     int r;
 
-    if (is_noted(p->replica, bytes, size))
+    if (is_noted(p->replica, bytes, size)) {
+        p->left_out = true;
         return 0;
+    }
     r = replica_take(p->replica, bytes, size);
     if (r == -EBADMSG || r == -EKEYREJECTED)
         return -EUCLEAN;
@@ -71,7 +74,7 @@ int replica_load(struct replica *r, const struct store *s)
         if (!p.refused || !p.took)
             break;
     }
-    return 0;
+    return p.left_out;
 }
 
 /* Where replica_write_all() writes. */

@@ -436,7 +436,7 @@ static void a_flood_fills_its_own_quota_only(void **state)
     open_org(nodes);
     converge(nodes);
     for (uint64_t i = 0; r == 0; i++)
-        r = set(&nodes[3], 3, 100 + i / 64, "flood", 1, i);
+        r = set(&nodes[3], 3, 100, "flood", 1, i);
     assert_int_equal(r, -EDQUOT);
     assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, 1), 0);
     assert_int_equal(set(&nodes[2], 2, nodes[2].instance, "db", 1, 1), 0);

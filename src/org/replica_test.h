@@ -42,8 +42,8 @@ static inline int try_replica(struct replica **ret)
                                 .bytes_max = 400000,
                                 .evidence_max = 40,
                                 .author_chains_max = 20,
-                                .author_entries_max = 900,
-                                .author_bytes_max = 300000 },
+                                .chain_entries_max = 900,
+                                .chain_bytes_max = 300000 },
                     .nodes_max = 8,
                     .revocations_max = 40,
                     .covers_max = 512,
@@ -151,11 +151,14 @@ static inline void close_node(struct node *n)
 static inline void load(struct node *n)
 {
     struct store disk = store_memory_store(n->disk);
+    int r;
 
     (void)sync_free(n->sync);
     (void)replica_free(n->replica);
     n->replica = open_replica();
-    CHECK(replica_load(n->replica, &disk) == 0);
+    r = replica_load(n->replica, &disk);
+    CHECK(r >= 0);
+    n->instance += r == 1 ? 100 : 0; /* our own entries may be missing */
     CHECK(!replica_stale(n->replica));
     open_session(n);
 }
@@ -268,7 +271,7 @@ static inline int revoke(struct node *n, unsigned revoker, uint8_t role, unsigne
 
     memcpy(s.revoker, by.bytes, 32);
     memcpy(s.subject, key.bytes, 32);
-    for (uint64_t instance = 1; role == REVOKE_ADMIN && instance < 100; instance++) {
+    for (uint64_t instance = 1; role == REVOKE_ADMIN && instance < 3000; instance++) {
         uint32_t chain = chain_find(chains, key.bytes, instance);
         uint64_t seq = chain == CHAIN_NONE ? 0 : chain_listed(chains, chain);
 

@@ -27,8 +27,8 @@ static const struct chain_limits small_limits = {
     .bytes_max = 6000,
     .evidence_max = 1,
     .author_chains_max = 8,
-    .author_entries_max = 40,
-    .author_bytes_max = 6000,
+    .chain_entries_max = 40,
+    .chain_bytes_max = 6000,
 };
 static const struct chain_limits large_limits = {
     .chains_max = 24,
@@ -36,8 +36,8 @@ static const struct chain_limits large_limits = {
     .bytes_max = 60000,
     .evidence_max = 8,
     .author_chains_max = 16,
-    .author_entries_max = 160,
-    .author_bytes_max = 60000,
+    .chain_entries_max = 160,
+    .chain_bytes_max = 60000,
 };
 static const struct chain_limits *limits = &large_limits;
 static const char *const key_names[KEYS] = { "alpha", "beta", "gamma" };
