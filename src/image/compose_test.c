@@ -421,7 +421,6 @@ static void test_owner(void **state)
     };
     static const uint32_t who = 7;
     struct compose *compose = compose_make(DATE);
-    _cleanup_text_ struct text text = TEXT_INIT;
     struct failure f = FAILURE_NONE;
     struct archive *in = archive_read_new();
     struct archive_entry *entry;

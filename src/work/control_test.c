@@ -40,8 +40,9 @@ static void test_refusals(void **state)
         "{\"request\":\"explode\"}",
         "{\"request\":\"start\"}",
         "{\"request\":\"reload\",\"service\":\"ssh\"}",
-        "{\"request\":\"stop\",\"service\":"
-        "\"0123456789012345678901234567890123456789012345678901234567890123\"}",
+        /* A name that is one byte too long. */
+        ("{\"request\":\"stop\",\"service\":"
+         "\"0123456789012345678901234567890123456789012345678901234567890123\"}"),
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -13,6 +13,8 @@ import sys
 import tempfile
 import time
 
+import guest
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MIB = 1024 * 1024
 
@@ -76,6 +78,33 @@ def builds(broch, folder):
     show("Secure Boot to broch ready", f"{time.monotonic() - started:.1f} s", "", "firmware, TPM, emulated")
 
 
+def development_keys():
+    data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.environ["HOME"], ".local/share")
+    return os.path.join(data, "broch/development-keys")
+
+
+def running_system(build, tree, generation, folder):
+    """In a guest and in virtual time: nothing here depends on the host's load."""
+    peers = guest.make_peers(build, tree, folder)
+    rows = guest.measure(build, tree, generation, development_keys(), peers)
+    for kind, row in rows:
+        if kind == "restart":
+            show(f"killed to running, {row['supervisor']}", f"{int(row['p50']) / 1e3:.1f} ms", "",
+                 f"first instruction, p50 of {row['n']}; p99 {int(row['p99']) / 1e3:.1f} ms")
+        elif kind == "memory":
+            show("memory of all programs", f"{int(row['pss_kib']) / 1024:.1f} MiB", "aim 64 MiB",
+                 "Pss, no workload, one login")
+            show("supervision of one service", f"{int(row['supervise_kib']) + int(row['log_kib'])} KiB", "",
+                 "private memory of s6-supervise and s6-log, medians")
+        elif kind == "idle":
+            for name, value in row.items():
+                show(f"wake-ups in 20 s idle: {name}", value, "aim 0" if name == "total" else "",
+                     "voluntary context switches of programs")
+        elif kind == "service":
+            show(f"ready: {row['name']}", f"{int(row['us']) / 1e3:.0f} ms", "",
+                 f"{int(row['cost']) / 1e3:.0f} ms of it after what it needs")
+
+
 def clone(folder, cold):
     source = os.path.join(folder, "clone")
     env = dict(os.environ)
@@ -106,6 +135,7 @@ def main():
         print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} processors")
         sizes(generation)
         boot(build, tree, generation, folder)
+        running_system(build, tree, generation, os.path.join(folder, "peers"))
         builds(broch, folder)
         clone(folder, False)
         if arguments.cold:

@@ -184,6 +184,7 @@ static void test_tmp(void **state)
     _cleanup_free_ char *bound = strict(*state, script, "");
     _cleanup_free_ char *twin = loose(*state, "ls /tmp");
 
+    assert_non_null(prepared);
     has_not(bound, "of-the-machine");
     has(bound, "refused");
     has(bound, "ran");
@@ -214,6 +215,7 @@ static void test_network(void **state)
     _cleanup_free_ char *none = strict(*state, script, "[network]\nmode = \"none\"\n");
     _cleanup_free_ char *twin = strict(*state, script, "[network]\nmode = \"host\"\n");
 
+    assert_non_null(host);
     has(none, "lo\n1\n");
     has_not(none, "probe0");
     has(twin, "probe0");
@@ -233,6 +235,7 @@ static void test_others_are_hidden(void **state)
         strict(*state, "ls /run/two; ls /dev/kmsg",
                "[confine]\nwrite = [\"/run/two\"]\ndevices = [\"/dev/kmsg\"]\n");
 
+    assert_non_null(prepared);
     has_not(bound, "state");
     has_not(bound, "key");
     has(bound, "/home/admin': No such file");
