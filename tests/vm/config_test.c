@@ -19,23 +19,6 @@ static void boot(struct place *place)
     login(place);
 }
 
-/* Runs a command as admin or as root and looks for a text in what it printed. */
-static void expect(struct place *place, bool root, const char *command, const char *text)
-{
-    _cleanup_free_ char *output = root ? as_root(place, command) : run_inside(place, command);
-
-    if (!strstr(output, text))
-        fail_msg("'%s' did not print '%s' but: %s", command, text, output);
-}
-
-static void expect_not(struct place *place, bool root, const char *command, const char *text)
-{
-    _cleanup_free_ char *output = root ? as_root(place, command) : run_inside(place, command);
-
-    if (strstr(output, text))
-        fail_msg("'%s' printed '%s': %s", command, text, output);
-}
-
 static void check_places(struct place *place)
 {
     expect(place, true, "touch /usr/x", "Read-only file system");

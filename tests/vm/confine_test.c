@@ -290,6 +290,7 @@ static void test_document(void **state)
     struct failure f = FAILURE_NONE;
     size_t size, rows = 0;
 
+    assert_non_null(started);
     assert_int_equal(file_read(HARDENING, MIB, (uint8_t **)&document, &size, &f), 0);
     for (char *line = document; *line; line += strlen(line) + 1) {
         line[strcspn(line, "\n")] = '\0'; /* the last line of a document ends with a newline */
@@ -324,6 +325,7 @@ static void test_closed(void **state)
         as_root(*state, "printf broch-local > /sys/kernel/security/apparmor/.remove");
     _cleanup_free_ char *profile = strict(*state, "echo st''arted", "");
 
+    assert_non_null(removed);
     has(device, "BR-CONFINE");
     has_not(device, "started");
     has(twin, "started");

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "sys/file.h"
+#include "sys/event.h"
 #include "vm/variables.h"
 
 enum { OUTPUT_MAX = 1 << 20, GPT_FIRST_ENTRY = 2 * 512, GPT_UNIQUE_GUID = 16, GUID_SIZE = 16 };
@@ -393,4 +394,35 @@ char *as_root(struct place *place, const char *command)
     MUST(place, vm_wait_prompt(place->vm, ") password: ", PATIENCE_NS, &place->f));
     MUST(place, vm_type(place->vm, "broch\n", &place->f));
     return take_output(place, before);
+}
+
+void expect(struct place *place, bool root, const char *command, const char *text)
+{
+    _cleanup_free_ char *output = root ? as_root(place, command) : run_inside(place, command);
+
+    if (!strstr(output, text))
+        fail_msg("'%s' did not print '%s' but: %s", command, text, output);
+}
+
+void expect_not(struct place *place, bool root, const char *command, const char *text)
+{
+    _cleanup_free_ char *output = root ? as_root(place, command) : run_inside(place, command);
+
+    if (strstr(output, text))
+        fail_msg("'%s' printed '%s': %s", command, text, output);
+}
+
+void await_as(struct place *place, bool root, const char *command, const char *text, bool there)
+{
+    uint64_t deadline = event_now_ns() + PATIENCE_NS;
+
+    for (;;) {
+        _cleanup_free_ char *output = root ? as_root(place, command) : run_inside(place, command);
+
+        if ((strstr(output, text) != NULL) == there)
+            return;
+        if (event_now_ns() > deadline)
+            fail_msg("'%s' %s '%s': %s", command, there ? "never printed" : "still prints", text,
+                     output);
+    }
 }

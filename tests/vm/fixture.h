@@ -6,6 +6,7 @@
  * the running test by themselves, so they return nothing. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -97,3 +98,11 @@ char *run_inside(struct place *place, const char *command);
 /* The same as root: doas is made to ask for admin's password, and gets it. The command is a line
  * for sh; its status is not looked at. */
 char *as_root(struct place *place, const char *command);
+
+/* Runs a command, as admin or as root, whose output must hold the text, or must not. */
+void expect(struct place *place, bool root, const char *command, const char *text);
+void expect_not(struct place *place, bool root, const char *command, const char *text);
+
+/* Asks again and again until the answer holds the text (`there`), or no more: what is awaited
+ * happens in the machine, and each question is a round through it. */
+void await_as(struct place *place, bool root, const char *command, const char *text, bool there);

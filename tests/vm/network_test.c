@@ -27,40 +27,6 @@ enum { DECLARED_PORT = 18080, UNDECLARED_COUNT = 45, PORTS_PER_SERVER = 15, NTP_
 
 /* --- Machines --- */
 
-static void expect(struct place *place, bool root, const char *command, const char *text)
-{
-    _cleanup_free_ char *output = root ? as_root(place, command) : run_inside(place, command);
-
-    if (!strstr(output, text))
-        fail_msg("'%s' did not print '%s' but: %s", command, text, output);
-}
-
-static void expect_not(struct place *place, bool root, const char *command, const char *text)
-{
-    _cleanup_free_ char *output = root ? as_root(place, command) : run_inside(place, command);
-
-    if (strstr(output, text))
-        fail_msg("'%s' printed '%s': %s", command, text, output);
-}
-
-/* Asks again and again until the answer is there (or no more there): what is awaited happens in the
- * machine, and each question is a round through it. */
-static void await_as(struct place *place, bool root, const char *command, const char *text,
-                     bool there)
-{
-    uint64_t deadline = event_now_ns() + PATIENCE_NS;
-
-    for (;;) {
-        _cleanup_free_ char *output = root ? as_root(place, command) : run_inside(place, command);
-
-        if ((strstr(output, text) != NULL) == there)
-            return;
-        if (event_now_ns() > deadline)
-            fail_msg("'%s' %s '%s': %s", command, there ? "never printed" : "still prints", text,
-                     output);
-    }
-}
-
 static void await(struct place *place, const char *command, const char *text, bool there)
 {
     await_as(place, false, command, text, there);

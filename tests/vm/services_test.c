@@ -1,0 +1,313 @@
+/* Services of a running machine: their order, their ends and restarts, what they may say, and who
+ * may change them. Faulty ones are manifests of the machine's own, in /etc/broch/services. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <json-c/json.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "fixture.h"
+
+#define AS_SYSTEM "[confine]\\nlevel = \"system\"\\nreason = \"a test\"\\n"
+
+static int boot(void **state)
+{
+    struct place *place;
+
+    if (place_setup(state) < 0)
+        return -1;
+    place = *state;
+    use_direct(place, fixture_manifest.cmdline, artifact("system.erofs"));
+    start(place);
+    (void)expect_ready(place);
+    login(place);
+    return 0;
+}
+
+/* Writes a manifest whose program is a script for bash; `more` are further lines of TOML. */
+static void write_manifest(struct place *place, const char *name, const char *script,
+                           const char *more)
+{
+    _cleanup_free_ char *command =
+        text_make("mkdir -p /etc/broch/services; printf '%%b' 'name = \"%s\"\\ndescription = \"a "
+                  "test\"\\nuser = \"root\"\\nrequired = false\\nrun = [\"/usr/bin/bash\", \"-c\", "
+                  "\"%s\"]\\n%s" AS_SYSTEM "' > /etc/broch/services/%s.toml; echo =$?",
+                  name, script, more, name);
+
+    expect(place, true, command, "=0");
+}
+
+static void reload(struct place *place)
+{
+    expect(place, true, "broch service reload; echo =$?", "=0");
+}
+
+static void await_state(struct place *place, const char *name, const char *state)
+{
+    _cleanup_free_ char *command = text_make("broch service status %s --json", name);
+    _cleanup_free_ char *text = text_make("\"state\":\"%s\"", state);
+
+    await_as(place, false, command, text, true);
+}
+
+/* What the snapshot says, as one JSON document. */
+static json_object *snapshot(struct place *place)
+{
+    _cleanup_free_ char *output = run_inside(place, "cat /run/broch/services.json");
+    const char *brace = strchr(output, '{');
+    json_object *document = brace ? json_tokener_parse(brace) : NULL;
+
+    if (!document)
+        fail_msg("no snapshot: %s", output);
+    return document;
+}
+
+static json_object *service_in(json_object *document, const char *name)
+{
+    json_object *list, *found;
+
+    assert_true(json_object_object_get_ex(document, "services", &list));
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        json_object *service = json_object_array_get_idx(list, i);
+
+        if (json_object_object_get_ex(service, "name", &found) &&
+            strcmp(json_object_get_string(found), name) == 0)
+            return service;
+    }
+    fail_msg("there is no service '%s'", name);
+    return NULL;
+}
+
+static int64_t pid_of(json_object *document, const char *name)
+{
+    json_object *pid;
+
+    return json_object_object_get_ex(service_in(document, name), "pid", &pid)
+               ? json_object_get_int64(pid)
+               : 0;
+}
+
+/* Those of the image that run on, and can be killed without taking the terminal away. */
+static const char *const running[] = { "syslog",  "devices", "network", "time",
+                                       "metrics", "screen",  "watchdog" };
+
+static void expect_same_pids(json_object *before, json_object *after, const char *but)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(running); i++) {
+        if (but && strcmp(running[i], but) == 0)
+            assert_int_not_equal(pid_of(before, but), pid_of(after, but));
+        else
+            assert_int_equal(pid_of(before, running[i]), pid_of(after, running[i]));
+    }
+}
+
+/* A service that starts a second one only when it says that it is ready, and not before. */
+static void test_order(void **state)
+{
+    struct place *place = *state;
+
+    write_manifest(place, "early",
+                   "while [ ! -e /run/go ]; do sleep 0.1; done; echo >&3; exec sleep inf",
+                   "[ready]\\nkind = \"notify\"\\nwithin = \"300s\"\\n");
+    write_manifest(place, "late", "echo $EPOCHREALTIME > /run/late; exec sleep inf",
+                   "needs = [\"early\"]\\n[ready]\\nkind = \"start\"\\n");
+    reload(place);
+    await_state(place, "early", "up");
+    await_state(place, "late", "waiting");
+    expect(place, false, "broch service status late", "early");
+    expect_not(place, false, "ls /run/late 2>&1", "\n/run/late");
+    expect(place, true, "touch /run/go; echo =$?", "=0");
+    await_state(place, "early", "ready");
+    await_state(place, "late", "ready");
+    expect(place, false,
+           "broch events --json -n 100 | grep -o '\"service\":\"[a-z]*\",.*\"ready\"' "
+           "| grep -c -E 'early|late'",
+           "2");
+    /* The image's own order: a need stands before whoever needs it. */
+    expect(place, false,
+           "awk '{n[$1] = NR} END{print n[\"syslog\"] < n[\"ready\"] && n[\"firewall\"] < "
+           "n[\"network\"] ? \"in order\" : \"out of order\"}' /run/broch/order",
+           "\nin order");
+}
+
+static void test_killed(void **state)
+{
+    struct place *place = *state;
+    json_object *before = snapshot(place), *after;
+
+    for (size_t i = 0; i < ARRAY_SIZE(running); i++) {
+        _cleanup_free_ char *command =
+            text_make("s6-svc -T 60000 -wR -k /run/service/%s; echo =$?", running[i]);
+
+        expect(place, true, command, "=0");
+        await_state(place, running[i], "ready");
+        after = snapshot(place);
+        expect_same_pids(before, after, running[i]);
+        json_object_put(before);
+        before = after;
+    }
+    json_object_put(before);
+    expect(place, false, "cat /proc/1/comm", "s6-svscan");
+}
+
+/* Its end is nobody else's: the services run on, and the new one knows them. */
+static void test_orchestrator_killed(void **state)
+{
+    struct place *place = *state;
+    json_object *before = snapshot(place), *after;
+
+    expect(place, true, "s6-svc -T 60000 -wR -k /run/service/orchestrator; echo =$?", "=0");
+    await_state(place, "time", "ready");
+    after = snapshot(place);
+    expect_same_pids(before, after, NULL);
+    json_object_put(before);
+    json_object_put(after);
+    expect(place, true, "broch service restart time; echo =$?", "=0");
+    await_state(place, "time", "ready");
+}
+
+static void test_crash_loop(void **state)
+{
+    struct place *place = *state;
+
+    write_manifest(place, "crashing", "echo last words; exit 3",
+                   "[ready]\\nkind = \"start\"\\n"
+                   "[restart]\\nburst = 2\\nattempts = 1\\ndelay_max = \"1s\"\\n");
+    write_manifest(place, "clumsy", "[ -e /run/once ] && exec sleep inf; touch /run/once; exit 3",
+                   "[ready]\\nkind = \"start\"\\n");
+    reload(place);
+    await_state(place, "crashing", "failed");
+    expect(place, false, "broch service status crashing --json", "last words");
+    expect(place, false, "broch events --json -n 200", "\"backoff\"");
+    await_state(place, "clumsy", "ready"); /* one end is no crash loop */
+    /* A person may ask for another try. */
+    expect(place, true, "broch service start crashing; echo =$?", "=0");
+    await_state(place, "crashing", "failed");
+}
+
+static void test_hung(void **state)
+{
+    struct place *place = *state;
+
+    write_manifest(place, "hung", "exec sleep inf",
+                   "[ready]\\nkind = \"notify\"\\nwithin = \"1s\"\\n"
+                   "[restart]\\nburst = 1\\nattempts = 0\\ndelay_max = \"1s\"\\n");
+    write_manifest(place, "behind", "exec sleep inf",
+                   "needs = [\"hung\"]\\n[ready]\\nkind = \"start\"\\n");
+    reload(place);
+    await_state(place, "hung", "failed");
+    await_state(place, "behind", "waiting");
+    expect(place, false, "broch service status behind", "hung");
+    expect(place, false, "broch status", "hung");
+}
+
+/* Ten times what the log may keep, and the twin keeps all of its little. */
+static void test_flood(void **state)
+{
+    struct place *place = *state;
+
+    write_manifest(place, "loud",
+                   "yes flooded by this line | head -c 10485760; echo END; exec sleep inf",
+                   "[ready]\\nkind = \"start\"\\n[log]\\nsize = \"1MiB\"\\n");
+    write_manifest(place, "quiet", "echo one line; exec sleep inf",
+                   "[ready]\\nkind = \"start\"\\n");
+    reload(place);
+    await_as(place, true, "tail -n 1 /var/log/broch/loud/current", "END", true);
+    expect(place, true,
+           "s=$(du -sb /var/log/broch/loud | cut -f 1); "
+           "[ $s -gt 100000 ] && [ $s -lt 1200000 ] && echo bounded || echo $s",
+           "\nbounded");
+    await_as(place, true, "broch logs quiet", "one line", true);
+}
+
+static void test_bad_manifest(void **state)
+{
+    struct place *place = *state;
+    json_object *before = snapshot(place), *after;
+
+    write_manifest(place, "wrong", "exec sleep inf", "[limits]\\nmemroy = \"1MiB\"\\n");
+    expect(place, true, "broch service reload; echo =$?", "wrong.toml:7");
+    expect(place, true, "broch service reload; echo =$?", "'memory'");
+    expect(place, true, "broch service reload > /dev/null 2>&1; echo =$?", "=15");
+    expect(place, false, "broch events -n 50", "memroy");
+    expect(place, false, "broch service status wrong; echo =$?", "BR-SERVICE-UNKNOWN");
+    after = snapshot(place);
+    expect_same_pids(before, after, NULL);
+    json_object_put(before);
+    json_object_put(after);
+    write_manifest(place, "wrong", "exec sleep inf",
+                   "[ready]\\nkind = \"start\"\\n[limits]\\nmemory = \"8MiB\"\\n");
+    reload(place);
+    await_state(place, "wrong", "ready");
+    expect(place, true, "rm /etc/broch/services/wrong.toml; broch service reload",
+           "wrong: removed");
+    await_as(place, false, "broch service list", "wrong ", false);
+}
+
+static void test_requests(void **state)
+{
+    struct place *place = *state;
+
+    expect(place, false, "broch service restart time; echo =$?", "BR-PRIVILEGE");
+    expect(place, true, "broch service restart tiem; echo =$?", "did you mean 'time'");
+    expect(place, true, "broch service stop metrics; echo =$?", "=0");
+    await_state(place, "metrics", "down");
+    expect(place, true, "broch service start metrics; echo =$?", "=0");
+    await_state(place, "metrics", "ready");
+    expect(place, true, "broch service describe metrics", "broch-metrics (enforce)");
+    expect(place, false, "broch service list", "metrics");
+    expect(place, true, "broch logs -n 5 | wc -l", "\n5");
+    expect(place, true, "broch logs --boot -1; echo =$?", "BR-LOG-BOOT");
+}
+
+/* They go in reverse of their order, each after whoever needs it. */
+static void test_shutdown(void **state)
+{
+    static const char *const lower[] = { "] lower ends" }, *const upper[] = { "] upper ends" };
+    static const char trap[] = "trap \\\\\"echo %s ends > /dev/kmsg; exit 0\\\\\" TERM; echo >&3; "
+                               "while :; do sleep 0.2; done";
+    struct place *place = *state;
+    _cleanup_free_ char *lower_script = text_make(trap, "lower");
+    _cleanup_free_ char *upper_script = text_make(trap, "upper");
+    struct vm_match match;
+    enum vm_end_reason reason;
+    const char *console;
+
+    write_manifest(place, "lower", lower_script, "[ready]\\nkind = \"notify\"\\n");
+    write_manifest(place, "upper", upper_script,
+                   "needs = [\"lower\"]\\n[ready]\\nkind = \"notify\"\\n");
+    reload(place);
+    await_state(place, "upper", "ready");
+    expect(place, true, "dmesg -n 7; echo =$?", "=0");
+    assert_int_equal(vm_type(place->vm, "doas poweroff\n", &place->f), 0);
+    assert_int_equal(vm_wait_prompt(place->vm, "assword", PATIENCE_NS, &place->f), 0);
+    assert_int_equal(vm_type(place->vm, "broch\n", &place->f), 0);
+    assert_int_equal(vm_wait_marker(place->vm, upper, 1, PATIENCE_NS, &match, &place->f), 0);
+    assert_int_equal(vm_wait_marker(place->vm, lower, 1, PATIENCE_NS, &match, &place->f), 0);
+    assert_int_equal(vm_wait_end(place->vm, PATIENCE_NS, &reason, &place->f), 0);
+    assert_int_equal(reason, VM_END_POWEROFF);
+    console = vm_console(place->vm);
+    assert_true(strstr(console, "] upper ends") < strstr(console, "] lower ends"));
+}
+
+int main(void)
+{
+    /* One machine for all of them; the last one switches it off. */
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_killed),       cmocka_unit_test(test_orchestrator_killed),
+        cmocka_unit_test(test_order),        cmocka_unit_test(test_crash_loop),
+        cmocka_unit_test(test_hung),         cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_bad_manifest), cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_shutdown),
+    };
+    const char *filter = getenv("BROCH_TEST");
+    void *unused = NULL;
+
+    if (filter)
+        cmocka_set_test_filter(filter);
+    return fixture_start(&unused) < 0 ? 1 : cmocka_run_group_tests(tests, boot, place_teardown);
+}
