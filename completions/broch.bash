@@ -3,13 +3,27 @@
 _broch()
 {
     local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} choices=
-    local verbs="status config screen support reboot poweroff build run lock keys tools errors schema help version"
+    local verbs="status service logs events config screen support reboot poweroff build run lock keys tools errors schema help version"
 
     if ((COMP_CWORD == 1)); then
         choices="$verbs --help --version"
     else
         case $verb in
         status) choices="--json --help" ;;
+        service)
+            case ${COMP_WORDS[2]} in
+            status | describe | start | stop | restart | logs)
+                choices="$(broch service list 2>/dev/null | awk 'NR > 1 { print $1 }') --json --help"
+                ;;
+            list | reload) choices="--json --help" ;;
+            *) choices="list status describe start stop restart reload logs --help" ;;
+            esac
+            ;;
+        logs)
+            choices="$(broch service list 2>/dev/null | awk 'NR > 1 { print $1 }')"
+            choices+=" --follow --lines --boot --help"
+            ;;
+        events) choices="--follow --lines --json --help" ;;
         config)
             case ${COMP_WORDS[2]} in
             show) choices="--origin --help" ;;

@@ -1,9 +1,12 @@
 # Completion of broch for fish. The verbs are those of `broch help`.
 
-set -l verbs status config screen support reboot poweroff build run lock keys tools errors schema help version
+set -l verbs status service logs events config screen support reboot poweroff build run lock keys tools errors schema help version
 
 complete -c broch -n "not __fish_seen_subcommand_from $verbs" -f
 complete -c broch -n __fish_use_subcommand -a status -d "what runs here, and how it was started"
+complete -c broch -n __fish_use_subcommand -a service -d "list, describe, restart, ... services"
+complete -c broch -n __fish_use_subcommand -a logs -d "what services said"
+complete -c broch -n __fish_use_subcommand -a events -d "what happened to services"
 complete -c broch -n __fish_use_subcommand -a config -d "show, check or apply the configuration"
 complete -c broch -n __fish_use_subcommand -a screen -d "the status screen, on this terminal"
 complete -c broch -n __fish_use_subcommand -a support -d "one file with what helps to find a fault"
@@ -21,6 +24,13 @@ complete -c broch -n __fish_use_subcommand -a version -d "the version of this pr
 
 complete -c broch -n "__fish_seen_subcommand_from $verbs" -l help -d "how to use the verb"
 complete -c broch -n "__fish_seen_subcommand_from status" -l json -d "one JSON object"
+complete -c broch -n "__fish_seen_subcommand_from service" -f -a "list status describe start stop restart reload logs"
+complete -c broch -n "__fish_seen_subcommand_from service" -l json -d "one JSON object"
+complete -c broch -n "__fish_seen_subcommand_from service logs" -f -a "(broch service list 2>/dev/null | awk 'NR > 1 { print \$1 }')"
+complete -c broch -n "__fish_seen_subcommand_from logs events" -s f -l follow -d "go on"
+complete -c broch -n "__fish_seen_subcommand_from logs events" -s n -l lines -r -d "how many"
+complete -c broch -n "__fish_seen_subcommand_from logs" -l boot -r -d "of which boot"
+complete -c broch -n "__fish_seen_subcommand_from events" -l json -d "one JSON object a line"
 complete -c broch -n "__fish_seen_subcommand_from config" -a "show diff validate apply"
 complete -c broch -n "__fish_seen_subcommand_from config; and __fish_seen_subcommand_from show" -l origin -d "file and line behind each value"
 complete -c broch -n "__fish_seen_subcommand_from config; and __fish_seen_subcommand_from diff" -l json -d "one JSON object"
