@@ -14,9 +14,10 @@ static struct confine_plan plan;
 static void make(const char *toml, const char *scratch)
 {
     static struct service_manifest m;
-    struct confine c = { .manifest = &m };
+    static struct confine c; /* the plan borrows from both */
     struct failure f = FAILURE_NONE;
 
+    c = (struct confine){ .manifest = &m };
     service_manifest_done(&m);
     if (service_manifest_parse("t.toml", "one", toml, strlen(toml), &m, &f) < 0)
         fail_msg("%s", f.text);
