@@ -85,6 +85,14 @@ static const char memory[] =
     "used_kib=$(awk '/^MemTotal/{t=$2} /^MemAvailable/{a=$2} END{print t - a}' /proc/meminfo) "
     "supervise_kib=$(private s6-supervise) log_kib=$(private s6-log)";
 
+/* When each service was ready, and how long after the supervisor was told to start it: from the
+ * list of events. Services that start side by side share one processor. */
+static const char services[] =
+    "sed -n 's/.*\"us\":\\([0-9]*\\),\"event\":\"state\",\"service\":\"\\([^\"]*\\)\",\"from\":"
+    "\"[^\"]*\",\"to\":\"\\([^\"]*\\)\".*/\\1 \\2 \\3/p' /run/broch/events.jsonl | "
+    "awk '$3 == \"starting\" && !($2 in s) {s[$2] = $1} ($3 == \"ready\" || $3 == \"done\") && "
+    "!($2 in r) {r[$2] = $1; print \"name=\" $2 \" us=\" $1 \" cost=\" $1 - s[$2]}'";
+
 static void print_row(const char *name, const char *output)
 {
     const char *row = strstr(output, "p50=");
@@ -129,9 +137,11 @@ static void print_lines(const char *name, const char *output)
 static void test_idle(void **state)
 {
     struct place *place = *state;
-    _cleanup_free_ char *taken = NULL, *woken = NULL;
+    _cleanup_free_ char *started = NULL, *taken = NULL, *woken = NULL;
 
     start_guest(place);
+    started = as_root(place, services);
+    print_lines("service", started);
     taken = as_root(place, memory);
     print_lines("memory", taken);
     woken = as_root(place, wakeups);

@@ -102,7 +102,7 @@ def running_system(build, tree, generation, folder):
                      "voluntary context switches of programs")
         elif kind == "service":
             show(f"ready: {row['name']}", f"{int(row['us']) / 1e3:.0f} ms", "",
-                 f"{int(row['cost']) / 1e3:.0f} ms of it after what it needs")
+                 f"{int(row['cost']) / 1e3:.0f} ms of it since its start")
 
 
 def clone(folder, cold):
