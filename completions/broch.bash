@@ -13,7 +13,12 @@ _broch()
         service)
             case ${COMP_WORDS[2]} in
             status | describe | start | stop | restart | logs)
-                choices="$(broch service list 2>/dev/null | awk 'NR > 1 { print $1 }') --json --help"
+                choices="$(broch service list 2>/dev/null | awk 'NR > 1 { print $1 }') --help"
+                case ${COMP_WORDS[2]} in
+                status) choices+=" --json --lines" ;;
+                logs) choices+=" --follow --lines --boot" ;;
+                start | stop | restart) choices+=" --json" ;;
+                esac
                 ;;
             list | reload) choices="--json --help" ;;
             *) choices="list status describe start stop restart reload logs --help" ;;

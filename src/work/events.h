@@ -30,7 +30,7 @@ void events_add_request(const struct events_moment *moment, const char *request,
                         const char *service, uint64_t uid, struct text *t);
 void events_add_complaint(const struct events_moment *moment, const char *service,
                           const struct failure *complaint, struct text *t);
-/* "started", "adopted": of the orchestrator itself. */
+/* "started", "started again": of the orchestrator itself. */
 void events_add_note(const struct events_moment *moment, const char *what, struct text *t);
 
 /* Appends lines to the file. */
