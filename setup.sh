@@ -26,6 +26,9 @@ compile   libcmocka-dev
 compile   libseccomp-dev
 compile   libmicrohttpd-dev
 compile   libkmod-dev
+compile   libcryptsetup-dev
+compile   libfdisk-dev
+compile   swtpm
 compile   scdoc
 images    mmdebstrap
 images    uidmap
