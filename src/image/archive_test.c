@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "image/test_folder.h"
+#include "sys/test_folder.h"
 
 /* Programs of the host are replaced by scripts in this folder, so that its own apt says nothing. */
 static void make_program(const char *name, const char *script)

@@ -8,7 +8,7 @@
 #include "base/failure.h"
 #include "image/keys.h"
 #include "image/profile.h"
-#include "image/progress.h"
+#include "sys/progress.h"
 #include "image/services.h"
 #include "image/step.h"
 #include "image/supply.h"

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "image/test_folder.h"
+#include "sys/test_folder.h"
 #include "sys/file.h"
 
 #define PROFILE "name = \"node\"\nbase = \"debian\"\ninit = \"s6\"\nkernel = \"debian\"\n"

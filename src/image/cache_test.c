@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "image/test_folder.h"
+#include "sys/test_folder.h"
 #include "sys/file.h"
 
 static void set(const char *variable, const char *value)

@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "image/digest.h"
-#include "image/test_folder.h"
+#include "trust/digest.h"
+#include "sys/test_folder.h"
 #include "sys/file.h"
 
 enum { DATE = 1795206090, CONTENT_MAX = 64 };

@@ -11,8 +11,8 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "image/digest.h"
-#include "image/test_folder.h"
+#include "trust/digest.h"
+#include "sys/test_folder.h"
 
 enum { DATE = 1795206090 };
 

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include "base/failure.h"
-#include "image/digest.h"
-#include "image/progress.h"
+#include "trust/digest.h"
+#include "sys/progress.h"
 
 enum { FETCH_STALL_SECONDS = 60 };
 

@@ -13,8 +13,8 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "image/test_folder.h"
-#include "image/test_server.h"
+#include "sys/test_folder.h"
+#include "sys/test_server.h"
 #include "sys/file.h"
 
 #define HELLO "hello, world\n"

@@ -17,7 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "image/minisign.h"
+#include "trust/minisign.h"
 #include "sys/file.h"
 
 enum {

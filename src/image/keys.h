@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 #include "base/failure.h"
-#include "image/digest.h"
+#include "trust/digest.h"
 
 struct keys {
     char *folder; /* absolute; owned */

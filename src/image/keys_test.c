@@ -12,8 +12,8 @@
 #include <openssl/pem.h>
 
 #include "base/cleanup.h"
-#include "image/minisign.h"
-#include "image/test_folder.h"
+#include "trust/minisign.h"
+#include "sys/test_folder.h"
 #include "sys/file.h"
 
 enum { NOW = 1795206090 };

@@ -18,7 +18,7 @@
 
 #include "base/failure.h"
 #include "base/text.h"
-#include "image/digest.h"
+#include "trust/digest.h"
 
 enum {
     LOCK_PACKAGES_MAX = 4096,

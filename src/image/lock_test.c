@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/test_heap.h"
-#include "image/test_folder.h"
+#include "sys/test_folder.h"
 
 #define HASH_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define HASH_0 "0000000000000000000000000000000000000000000000000000000000000000"

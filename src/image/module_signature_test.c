@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "image/digest.h"
-#include "image/test_folder.h"
+#include "trust/digest.h"
+#include "sys/test_folder.h"
 
 /* A pair made for this test; the key opens nothing. */
 static const char key[] = "-----BEGIN PRIVATE KEY-----\n"

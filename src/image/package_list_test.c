@@ -9,7 +9,7 @@
 
 #include "base/test_heap.h"
 #include "base/text.h"
-#include "image/test_folder.h"
+#include "sys/test_folder.h"
 
 static int parse(const char *text, struct package_list *ret, struct failure *f)
 {

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "image/digest.h"
+#include "trust/digest.h"
 
 /* The NV index that holds the machine's epoch: ordinary, 8 bytes, big-endian. Its public area is
  * the same on every machine, so that its name can stand in a signed policy. */

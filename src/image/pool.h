@@ -6,7 +6,7 @@
 
 #include "base/failure.h"
 #include "image/lock.h"
-#include "image/progress.h"
+#include "sys/progress.h"
 
 /* Makes sure that the cache holds every package of the lock, byte for byte: cached files are hashed
  * again, missing ones are fetched. Nothing is unpacked. With `offline` a missing one is

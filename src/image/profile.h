@@ -8,7 +8,7 @@
 
 #include "base/failure.h"
 #include "base/schema.h"
-#include "image/digest.h"
+#include "trust/digest.h"
 
 struct profile_budgets {
     uint64_t uki;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "image/test_folder.h"
+#include "sys/test_folder.h"
 
 #define BASE "name = \"node\"\nbase = \"debian\"\ninit = \"s6\"\nkernel = \"debian\"\n"
 

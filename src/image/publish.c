@@ -12,8 +12,8 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "image/cache.h"
-#include "image/manifest.h"
-#include "image/minisign.h"
+#include "trust/manifest.h"
+#include "trust/minisign.h"
 #include "sys/file.h"
 #include "sys/lockfile.h"
 

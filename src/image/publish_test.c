@@ -11,9 +11,9 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "image/manifest.h"
-#include "image/minisign.h"
-#include "image/test_folder.h"
+#include "trust/manifest.h"
+#include "trust/minisign.h"
+#include "sys/test_folder.h"
 #include "sys/file.h"
 
 #define HASH_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "image/test_folder.h"
+#include "sys/test_folder.h"
 #include "sys/file.h"
 
 #define OVERLAY "p/overlay/usr/lib/broch/services/"

@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "image/digest.h"
-#include "image/test_folder.h"
+#include "trust/digest.h"
+#include "sys/test_folder.h"
 #include "sys/file.h"
 
 static int reset(void **state)

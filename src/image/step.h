@@ -13,8 +13,8 @@
 
 #include "base/failure.h"
 #include "base/text.h"
-#include "image/digest.h"
-#include "image/progress.h"
+#include "trust/digest.h"
+#include "sys/progress.h"
 
 enum { STEP_OUTPUTS_MAX = 32, STEP_NAME_MAX = 64 };
 

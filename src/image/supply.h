@@ -5,7 +5,7 @@
 
 #include "base/failure.h"
 #include "image/lock.h"
-#include "image/progress.h"
+#include "sys/progress.h"
 
 struct supply {
     struct lock lock;

@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "image/test_folder.h"
+#include "sys/test_folder.h"
 
 /* The host's own root is a tree too. */
 static char root[] = "/";

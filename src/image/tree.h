@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 #include "base/failure.h"
-#include "image/digest.h"
-#include "image/progress.h"
+#include "trust/digest.h"
+#include "sys/progress.h"
 
 struct tree {
     char *path;           /* absolute; owned */

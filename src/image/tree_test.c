@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "image/lock.h"
-#include "image/test_folder.h"
+#include "sys/test_folder.h"
 #include "sys/file.h"
 #include "sys/sandbox.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 #include "fuzz.h"
-#include "image/minisign.h"
+#include "trust/minisign.h"
 
 static const char message[] = "generation\n";
 /* The end of the public key of src/image/minisign_test.c. In front of it is the key's id, which no

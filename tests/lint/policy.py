@@ -19,6 +19,7 @@ BROCH = Policy(
         ("image", "work"): "manifest.h, graph.h: the factory checks services as the machine does",
         ("node", "work"): "snapshot.h: the state of the services, which the metrics show",
         ("node", "work"): "work/snapshot.h and its neighbours: `broch status` shows the services",
+        ("image", "trust"): "sums, signatures and the manifest: the factory writes what machines check",
         ("image", "boot"): "initrd.h, their contract: the factory packs what stage 1 lives in",
     },
     pure=("org", "store"),

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/failure.h"
-#include "image/manifest.h"
+#include "trust/manifest.h"
 #include "sys/spawn.h"
 #include "vm/vm.h"
 

@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "image/manifest.h"
+#include "trust/manifest.h"
 #include "sys/file.h"
 
 struct search {

@@ -1,4 +1,4 @@
-#include "image/test_server.h"
+#include "sys/test_server.h"
 
 #include <netinet/in.h>
 #include <poll.h>

@@ -8,7 +8,7 @@
 
 #include "base/failure.h"
 #include "base/text.h"
-#include "image/digest.h"
+#include "trust/digest.h"
 
 enum {
     MANIFEST_VERSION = 1,

@@ -1,4 +1,4 @@
-#include "image/progress.h"
+#include "sys/progress.h"
 
 #include <stdarg.h>
 #include <stdio.h>

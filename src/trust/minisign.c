@@ -1,4 +1,4 @@
-#include "image/minisign.h"
+#include "trust/minisign.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "image/progress.h"
+#include "sys/progress.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/test_json.h"
-#include "image/test_folder.h"
+#include "sys/test_folder.h"
 
 /* What a run says to people (standard error, into a file) and to programs. */
 struct heard {

@@ -1,4 +1,4 @@
-#include "image/digest.h"
+#include "trust/digest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "image/test_folder.h"
+#include "sys/test_folder.h"
 #include "sys/file.h"
 
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

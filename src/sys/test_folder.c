@@ -1,4 +1,4 @@
-#include "image/test_folder.h"
+#include "sys/test_folder.h"
 
 #include <limits.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "image/minisign.h"
+#include "trust/minisign.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/test_heap.h"
 #include "base/text.h"
-#include "image/test_folder.h"
+#include "sys/test_folder.h"
 
 /* A pair that `minisign -G -W` (0.12) made for this test, and what `minisign -S -m m -t
  * 'timestamp:1\tfile:m' -c 'test signature'` said of "generation\n". The key opens nothing. */

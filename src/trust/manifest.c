@@ -1,4 +1,4 @@
-#include "image/manifest.h"
+#include "trust/manifest.h"
 
 #include <errno.h>
 #include <stddef.h>
