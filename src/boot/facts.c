@@ -10,13 +10,18 @@ void facts_add_step(struct facts *f, const char *name, uint64_t us)
 
 /* A member that is missing is `null`, never an empty text: readers need not tell two kinds apart.
  */
-static void add_text(struct line *l, const char *key, const char *value)
+static void add_value(struct line *l, const char *value)
 {
-    line_addf(l, ",\n  \"%s\": ", key);
     if (value && value[0])
         line_add_json_string(l, value);
     else
         line_add(l, "null");
+}
+
+static void add_text(struct line *l, const char *key, const char *value)
+{
+    line_addf(l, ",\n  \"%s\": ", key);
+    add_value(l, value);
 }
 
 static void add_number(struct line *l, const char *key, uint64_t value)
@@ -54,9 +59,8 @@ static void add_pcr(struct line *l, const char *key, const struct facts_pcr *pcr
 
 static void add_pcrs(const struct facts *f, struct line *l)
 {
-    static const char *const keys[] = { "7", "12", "11_start", "11_enter", "11_cap" };
-    const struct facts_pcr *const pcrs[] = { &f->pcr7, &f->pcr12, &f->pcr11_start, &f->pcr11_enter,
-                                             &f->pcr11_cap };
+    static const char *const keys[] = { "7", "11", "12" };
+    const struct facts_pcr *const pcrs[] = { &f->pcr7, &f->pcr11, &f->pcr12 };
 
     _Static_assert(ARRAY_SIZE(keys) == ARRAY_SIZE(pcrs), "every value has a key");
     line_add(l, ",\n  \"pcr\": {");
@@ -65,6 +69,25 @@ static void add_pcrs(const struct facts *f, struct line *l)
         add_pcr(l, keys[i], pcrs[i]);
     }
     line_add(l, "}");
+}
+
+static void add_persist(const struct facts *f, struct line *l)
+{
+    const struct facts_persist *p = &f->persist;
+    struct {
+        const char *key, *value;
+    } const texts[] = { { "route", p->route },
+                        { "refusal", p->refusal },
+                        { "uuid", p->uuid },
+                        { "device", p->device } };
+
+    line_addf(l, ",\n  \"persist\": {\"state\": \"%s\"", p->open ? "open" : "volatile");
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        line_addf(l, ", \"%s\": ", texts[i].key);
+        add_value(l, texts[i].value);
+    }
+    line_addf(l, ", \"enrolled\": %s, \"tpm_commands\": %u}", p->enrolled ? "true" : "false",
+              p->tpm_commands);
 }
 
 static void add_steps(const struct facts *f, struct line *l)
@@ -103,6 +126,7 @@ void facts_write(const struct facts *f, struct line *l)
     add_text(l, "setupmode", switch_word(f->setupmode));
     add_text(l, "tpm", switch_word(f->tpm));
     add_pcrs(f, l);
+    add_persist(f, l);
     add_text(l, "watchdog", f->watchdog);
     add_number(l, "watchdog_timeout_s", f->watchdog_timeout_s);
     add_text(l, "kernel", f->kernel);

@@ -21,6 +21,18 @@ struct facts_pcr {
     uint8_t value[TPM_PCR_SIZE];
 };
 
+/* The encrypted disk. */
+struct facts_persist {
+    bool open;         /* else /var and /home are volatile */
+    const char *route; /* "tpm", "recovery" or "new"; NULL when it is not open */
+    const char
+        *refusal;    /* id of the code why the TPM did not open it; NULL: it did, or has nothing */
+    char uuid[40];   /* of its LUKS header; empty when there is none */
+    char device[16]; /* "dm-1"; empty when it is not open */
+    bool enrolled;   /* the TPM route was made or renewed in this boot */
+    unsigned tpm_commands;
+};
+
 struct facts_step {
     const char *name; /* static */
     uint64_t us;      /* since the kernel's start, when the step was done */
@@ -37,8 +49,8 @@ struct facts {
     enum facts_switch secureboot;
     enum facts_switch setupmode;
     enum facts_switch tpm;
-    struct facts_pcr pcr7, pcr12;
-    struct facts_pcr pcr11_start, pcr11_enter, pcr11_cap;
+    struct facts_pcr pcr7, pcr11, pcr12; /* in phase enter-initrd; read when the TPM gave nothing */
+    struct facts_persist persist;
     char watchdog[33]; /* identity; empty when there is none */
     unsigned watchdog_timeout_s;
     char kernel[65];

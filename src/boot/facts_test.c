@@ -151,8 +151,12 @@ static void test_longest(void **unused)
         f.kernel[sizeof(f.kernel) - 1] = '\0';
         f.last_failure[sizeof(f.last_failure) - 1] = '\0';
         f.secureboot = f.setupmode = f.tpm = FACTS_UNKNOWN;
-        f.pcr7.read = f.pcr12.read = true;
-        f.pcr11_start.read = f.pcr11_enter.read = f.pcr11_cap.read = true;
+        f.pcr7.read = f.pcr11.read = f.pcr12.read = true;
+        f.persist.open = f.persist.enrolled = true;
+        f.persist.route = "recovery";
+        f.persist.refusal = "BR-PERSIST-THE-LONGEST-CODE";
+        f.persist.uuid[sizeof(f.persist.uuid) - 1] = '\0';
+        f.persist.device[sizeof(f.persist.device) - 1] = '\0';
         f.step_count = 0;
         while (f.step_count < FACTS_STEPS_MAX)
             facts_add_step(&f, "the-longest-name", UINT64_MAX);

@@ -96,6 +96,7 @@ int gpt_entry_parse(const uint8_t bytes[static GPT_ENTRY_SIZE_MIN], struct gpt_e
     e.last_block = cursor_le64(&c);
     if (e.last_block < e.first_block)
         return -EBADMSG;
+    uuid_text(type, &e.type);
     uuid_text(uuid, &e.uuid);
     *ret = e;
     return 0;

@@ -28,7 +28,11 @@ struct gpt_header {
  * checked. Returns 0 or -EBADMSG. */
 MUST_USE int gpt_header_parse(const void *bytes, size_t size, struct gpt_header *ret);
 
+/* LUKS (Discoverable Partitions Specification, UAPI.2): what persist is found by. */
+#define GPT_TYPE_LUKS "ca7d7ccb-63ed-4c53-861c-1742536059cc"
+
 struct gpt_entry {
+    struct partition_uuid type;
     struct partition_uuid uuid; /* the partition's own GUID */
     uint64_t first_block;
     uint64_t last_block; /* the last one that belongs to it */

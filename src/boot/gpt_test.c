@@ -76,6 +76,7 @@ static void test_entry(void **unused)
     (void)unused;
     make_entry(bytes);
     assert_int_equal(gpt_entry_parse(bytes, &e), 0);
+    assert_string_equal(e.type.text, "c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
     assert_string_equal(e.uuid.text, "aaaaaaaa-0000-4000-8000-00000000000a");
     assert_int_equal(e.first_block, 2048);
     assert_int_equal(e.last_block, 2048 + 180224 - 1);

@@ -37,6 +37,11 @@
 /* No hardware watchdog was found: softdog. */
 #define INITRD_REQUEST_WATCHDOG "broch:watchdog"
 
+/* An encrypted disk is going to be opened: dm-crypt, its ciphers, btrfs. */
+#define INITRD_REQUEST_PERSIST "broch:persist"
+/* Somebody has to type. */
+#define INITRD_REQUEST_KEYBOARD "broch:keyboard"
+
 enum {
     INITRD_CMDLINE_MAX = 2047, /* COMMAND_LINE_SIZE of x86, less its zero */
     INITRD_MODULES_SIZE_MAX = 1048576,

@@ -47,6 +47,7 @@ struct stage1 {
     struct superblock superblock;
 
     struct partition_uuid slot_uuid; /* empty: the image is found by content */
+    struct partition_device slot_device, slot_disk;
     bool devices_partial;            /* the image was there before all drivers were */
     int slot_fd;                     /* the root folder of the mounted slot, or -1 */
     int image_fd;                    /* the system image, or the block device that is it, or -1 */
@@ -64,6 +65,10 @@ MUST_USE bool step_slot_find_by_content(struct stage1 *s);
 
 /* True when a second partition with the slot's UUID has appeared by now (false without a slot). */
 MUST_USE bool step_slot_is_doubled(struct stage1 *s);
+
+/* The partition for persist on the disk of the slot, by its type. -ENOENT when there is none (or no
+ * slot), -ENOTUNIQ when there are two. */
+MUST_USE int step_slot_find_persist(struct stage1 *s, struct partition *ret);
 
 typedef int (*stage1_step)(struct stage1 *s, struct failure *f);
 

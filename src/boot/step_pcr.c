@@ -60,10 +60,9 @@ int step_pcr_enter(struct stage1 *s, struct failure *f)
         return r;
     read_pcr(PCR_SECURE_BOOT, &s->facts.pcr7);
     read_pcr(PCR_COMMAND_LINE, &s->facts.pcr12);
-    read_pcr(PCR_KERNEL, &s->facts.pcr11_start);
     r = measure_word("enter-initrd", f);
     if (r == 0)
-        read_pcr(PCR_KERNEL, &s->facts.pcr11_enter);
+        read_pcr(PCR_KERNEL, &s->facts.pcr11);
     return r;
 }
 
@@ -84,6 +83,5 @@ int step_pcr_cap(struct stage1 *s, struct failure *f)
     if (r < 0)
         return r;
     s->capped = true;
-    read_pcr(PCR_KERNEL, &s->facts.pcr11_cap);
     return 0;
 }

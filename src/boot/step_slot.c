@@ -33,6 +33,7 @@ struct scan {
     struct stage1 *stage1;
     unsigned count; /* partitions with the slot's UUID; or 1 when the image was found */
     struct partition found;
+    struct partition_device disk; /* of the partition that was found */
 };
 
 /* One block device: its folder in sysfs below `folder_fd`, and the fields of its uevent file. */
@@ -118,19 +119,23 @@ static int open_device(const struct partition_device *d)
 
 /* The disk that a partition is on. The folder of a partition is inside its disk's, and `name` is a
  * link to it, so that `..` is the disk. */
-static int open_disk(const struct scan_device *d, uint32_t *ret_block_size)
+static int read_disk(const struct scan_device *d, struct partition_device *ret)
 {
-    char fields[UEVENT_FILE_SIZE];
-    struct partition_device disk;
-    uint64_t block_size;
-    char path[NAME_MAX + 64];
+    char fields[UEVENT_FILE_SIZE], path[NAME_MAX + 64];
     struct line l = line_make(path, sizeof(path));
     int r;
 
     line_addf(&l, "%s/../uevent", d->name);
     r = attribute_read(d->folder_fd, path, fields, sizeof(fields));
-    if (r >= 0)
-        r = partition_device_parse(fields, (size_t)r, &disk);
+    return r < 0 ? r : partition_device_parse(fields, (size_t)r, ret);
+}
+
+static int open_disk(const struct scan_device *d, uint32_t *ret_block_size)
+{
+    struct partition_device disk;
+    uint64_t block_size;
+    int r = read_disk(d, &disk);
+
     if (r >= 0)
         r = read_number(d, "../queue/logical_block_size", &block_size);
     if (r < 0)
@@ -192,8 +197,41 @@ static void match_uuid(struct scan *scan, const struct scan_device *d)
         read_entry(d, p.number, &block_size, &entry) < 0 || !agrees(d, &entry, block_size) ||
         strcmp(entry.uuid.text, scan->stage1->slot_uuid.text) != 0)
         return;
+    if (read_disk(d, &scan->disk) < 0)
+        return;
     scan->count++;
     scan->found = p;
+}
+
+static void match_persist(struct scan *scan, const struct scan_device *d)
+{
+    const struct partition_device *slot_disk = &scan->stage1->slot_disk;
+    struct partition_device disk;
+    uint32_t block_size;
+    struct gpt_entry entry;
+    struct partition p;
+
+    if (partition_parse(d->fields, d->fields_size, &p) < 0 || read_disk(d, &disk) < 0 ||
+        disk.major != slot_disk->major || disk.minor != slot_disk->minor ||
+        read_entry(d, p.number, &block_size, &entry) < 0 || !agrees(d, &entry, block_size) ||
+        strcmp(entry.type.text, GPT_TYPE_LUKS) != 0)
+        return;
+    scan->count++;
+    scan->found = p;
+}
+
+int step_slot_find_persist(struct stage1 *s, struct partition *ret)
+{
+    struct scan scan = { .stage1 = s };
+    int r;
+
+    if (s->slot_device.name[0] == '\0')
+        return -ENOENT;
+    r = scan_blocks(&scan, match_persist);
+    if (r < 0)
+        return r;
+    *ret = scan.found;
+    return scan.count == 1 ? 0 : scan.count == 0 ? -ENOENT : -ENOTUNIQ;
 }
 
 /* Devices that cannot be what the firmware or a person gave us to boot from; opening a floppy drive
@@ -231,7 +269,7 @@ static void match_content(struct scan *scan, const struct scan_device *device)
     scan->count = 1;
 }
 
-static int search(struct stage1 *s, scan_each each, struct partition *ret, struct failure *f)
+static int search(struct stage1 *s, scan_each each, struct scan *ret, struct failure *f)
 {
     uint64_t deadline_ns = clock_ns() + DEADLINE_S * NS_PER_S;
 
@@ -246,7 +284,7 @@ static int search(struct stage1 *s, scan_each each, struct partition *ret, struc
         now_ns = clock_ns();
         verdict = partition_decide(&(struct partition_search){
             .count = scan.count, .settled = true, .now_ns = now_ns, .deadline_ns = deadline_ns });
-        *ret = scan.found;
+        *ret = scan;
         if (verdict == PARTITION_FOUND)
             return 0;
         if (verdict == PARTITION_TWICE)
@@ -297,17 +335,20 @@ static int mount_slot(struct stage1 *s, const struct partition *p, struct failur
 static int find_slot(struct stage1 *s, struct failure *f)
 {
     struct line uuid = line_make(s->facts.partuuid, sizeof(s->facts.partuuid));
-    struct partition p;
+    struct scan scan;
+    const struct partition *p = &scan.found;
 
     if (devices_request(&s->devices, INITRD_REQUEST_SLOT, f) < 0 ||
-        search(s, match_uuid, &p, f) < 0)
+        search(s, match_uuid, &scan, f) < 0)
         return f->cause;
-    s->facts.slot = partition_slot_name(p.number);
+    s->facts.slot = partition_slot_name(p->number);
     if (!s->facts.slot)
-        return failure_set(f, f->code, -EBADMSG, "partition number %u is no slot", p.number);
+        return failure_set(f, f->code, -EBADMSG, "partition number %u is no slot", p->number);
     s->facts.source = "slot";
+    s->slot_device = p->device;
+    s->slot_disk = scan.disk;
     line_add(&uuid, s->slot_uuid.text);
-    return mount_slot(s, &p, f);
+    return mount_slot(s, p, f);
 }
 
 static void note_image(struct stage1 *s, const struct partition_device *d)
@@ -331,14 +372,14 @@ bool step_slot_find_by_content(struct stage1 *s)
 
 static int find_image(struct stage1 *s, struct failure *f)
 {
-    struct partition p;
+    struct scan scan;
 
     if (s->image_fd >= 0) /* step_modules has seen it */
         return 0;
     f->code = CODE_BOOT_IMAGE_MISSING;
-    if (search(s, match_content, &p, f) < 0)
+    if (search(s, match_content, &scan, f) < 0)
         return f->cause;
-    note_image(s, &p.device);
+    note_image(s, &scan.found.device);
     return 0;
 }
 

@@ -17,11 +17,18 @@ const struct plan_wish plan_slot = {
         /* Debian's FAT asks for both tables by default (codepage and iocharset). */
         { INITRD_REQUEST_SLOT, { "nls_cp437", "nls_ascii", "vfat", "loop" } },
         { INITRD_REQUEST_WATCHDOG, { "softdog" } },
+        /* The processor's AES instructions, where it has them; btrfs asks for its checksum by name.
+         */
+        { INITRD_REQUEST_PERSIST,
+          { "crc32c_generic", "aesni_intel", "xts", "dm_crypt", "btrfs" } },
+        /* Keyboards that the kernel does not bring itself (PS/2 is built in). Their controllers are
+         * drivers below. */
+        { INITRD_REQUEST_KEYBOARD, { "hid_generic", "usbhid", "hyperv_keyboard" } },
     },
     .drivers = {
         /* What a slot's disk can hang on */
         "virtio_pci", "virtio_blk", "virtio_scsi", "nvme", "ahci", "sd_mod", "sr_mod",
-        "usb_storage", "uas", "xhci_pci", "ehci_pci", "mmc_block", "sdhci_pci", "sdhci_acpi", "vmd",
+        "usb_storage", "uas", "xhci_pci", "ehci_pci", "uhci_hcd", "ohci_pci", "mmc_block", "sdhci_pci", "sdhci_acpi", "vmd",
         /* The processor's SHA instructions, which dm-verity lives on */
         "sha256_ssse3",
         /* Watchdogs, and the bus drivers that make the chipset's appear */
