@@ -300,7 +300,8 @@ static const struct schema_key manifest_keys[] = {
       .validate = service_name_judge, .pattern = SERVICE_NAME_PATTERN,
       .help = "Services that start when it is ready, if they are there." },
     { SCHEMA_BOOLEAN("required", struct service_manifest, required), .fallback.boolean = true,
-      .help = "Whether the machine counts as ready without it." },
+      .help = "Whether the machine is ready only with it; false unless said for a service in "
+              "/etc/broch/services." },
     { SCHEMA_TEXT("condition", struct service_manifest, condition, 64),
       .validate = validate_condition, .pattern = "^[a-z][a-z0-9_.]*$",
       .help = "Key of the configuration without which the service is off." },
@@ -496,6 +497,7 @@ static int judge_whole(const struct judge *judge, const char *name, struct servi
         r = complete_texts(judge, m);
     if (r == 0)
         complete_limits(m);
+    m->required_is_said = toml_get(toml_root(judge->document), "required") != NULL;
     m->lines =
         (struct service_lines){ line_of(judge, NULL, "run"), line_of(judge, NULL, "user"),
                                 line_of(judge, NULL, "needs"), line_of(judge, NULL, "before"),
@@ -607,9 +609,12 @@ int service_manifest_load(const struct service_folders *folders, const char *nam
         if (!path || !file_exists(path))
             continue;
         r = load(path, name, ret, f);
-        if (r == 0)
-            ret->is_machines = places[i] == folders->machine;
-        return r;
+        if (r < 0)
+            return r;
+        ret->is_machines = places[i] == folders->machine;
+        if (ret->is_machines && !ret->required_is_said)
+            ret->required = false;
+        return 0;
     }
     return refuse_unknown(folders, name, f);
 }

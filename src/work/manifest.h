@@ -126,7 +126,7 @@ struct service_manifest {
     char *user;                /* never NULL: "broch-NAME" when the file has none */
     struct schema_list needs;  /* names, or "*" alone: everything else that is required */
     struct schema_list before; /* names */
-    bool required;             /* `broch ready` waits for it */
+    bool required;             /* `broch ready` waits for it; see service_manifest_load() */
     char *condition;           /* key of the configuration, or NULL */
     struct schema_list checks; /* absolute paths of programs that judge its health */
 
@@ -144,6 +144,7 @@ struct service_manifest {
     uint32_t cpus_thousandths;  /* of one processor; 0 is no limit */
     bool user_is_own;           /* the file has no `user` */
     struct service_lines lines; /* where keys stand, for messages of those who know more */
+    bool required_is_said;      /* the file has `required` */
     bool is_machines;           /* from the machine's folder, not from the image's */
 };
 
@@ -173,8 +174,9 @@ struct service_folders {
 #define SERVICE_FOLDER_MACHINE "/etc/broch/services"
 
 /* Reads the manifest of one service, from the image's folder if it is there, else from the
- * machine's. Errors of service_manifest_parse(), CODE_SERVICE_UNKNOWN (-ENOENT, with the nearest
- * name), CODE_IO. */
+ * machine's, where `required` is false unless said: what somebody tries out on a machine must not
+ * cost it its generation. Errors of service_manifest_parse(), CODE_SERVICE_UNKNOWN (-ENOENT, with
+ * the nearest name), CODE_IO. */
 MUST_USE int service_manifest_load(const struct service_folders *folders, const char *name,
                                    struct service_manifest *ret, struct failure *f);
 

@@ -336,10 +336,16 @@ static void test_load(void **state)
     assert_int_equal(service_manifest_load(&folders, "time", &m, &f), 0);
     assert_string_equal(m.user, "root");
     assert_false(m.is_machines);
+    assert_true(m.required);
     service_manifest_done(&m);
     assert_int_equal(service_manifest_load(&folders, "mine", &m, &f), 0);
     assert_string_equal(m.user, "me");
     assert_true(m.is_machines);
+    assert_false(m.required); /* the machine's own: not unless it says so */
+    service_manifest_done(&m);
+    write_manifest(places->machine, "must.toml", "me'\nrequired = true\n#'");
+    assert_int_equal(service_manifest_load(&folders, "must", &m, &f), 0);
+    assert_true(m.required);
     service_manifest_done(&m);
     assert_int_equal(service_manifest_load(&image_only, "mine", &m, &f), -ENOENT);
     assert_int_equal(f.code, CODE_SERVICE_UNKNOWN);

@@ -306,8 +306,10 @@ static void test_requests(void **state)
     struct place *place = *state;
 
     static const char *const changes[] = { "restart time", "stop time", "start time", "reload" };
-    json_object *before = snapshot(place), *after;
+    json_object *before, *after;
 
+    await_state(place, "firewall", "done"); /* of the reload before */
+    before = snapshot(place);
     for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
         _cleanup_free_ char *command = text_make("broch service %s", changes[i]);
 
@@ -326,6 +328,48 @@ static void test_requests(void **state)
     expect(place, false, "broch service list", "metrics");
     expect(place, true, "broch logs -n 5 | wc -l", "\n5");
     expect(place, true, "broch logs --boot -1; echo =$?", "BR-LOG-BOOT");
+    expect(place, true,
+           "cd /run/broch && mv services.json away.json && broch logs orchestrator; echo =$?; "
+           "mv away.json services.json",
+           "=0");
+    expect(place, true,
+           "cd /run/broch && mv services.json away.json; broch logs time; "
+           "mv away.json services.json",
+           "BR-SNAPSHOT");
+}
+
+/* A manifest's ports are open as soon as it is read, and closed when it is gone. */
+static void test_ports(void **state)
+{
+    static const char rules[] = "nft list chain inet broch input";
+    struct place *place = *state;
+
+    expect_not(place, true, rules, "18081");
+    write_manifest(place, "serving", "exec sleep inf",
+                   "[ready]\\nkind = \"start\"\\n[network]\\nmode = \"host\"\\n"
+                   "listen = [\"tcp/18081\"]\\n");
+    reload(place);
+    await_as(place, true, rules, "tcp dport 18081 accept", true);
+    expect(place, true, "rm /etc/broch/services/serving.toml; broch service reload; echo =$?",
+           "=0");
+    await_as(place, true, rules, "18081", false);
+}
+
+/* Connections that ask nothing and never go, by somebody who may ask for nothing: root is heard all
+ * the same. */
+static void test_silent_clients(void **state)
+{
+    static const char hold[] =
+        "perl -MSocket -e 'for (1..40) { socket(my $s, AF_UNIX, SOCK_SEQPACKET, 0); "
+        "connect($s, sockaddr_un(\"/run/broch/orchestrator.sock\")); push @all, $s } "
+        "$| = 1; print \"held\"; sleep' > /tmp/held & "
+        "until [ -s /tmp/held ] || ! kill -0 $!; do sleep 0.1; done; echo started";
+    struct place *place = *state;
+
+    expect(place, false, hold, "started");
+    expect(place, true, "timeout 20 broch service restart time; echo =$?", "=0");
+    await_state(place, "time", "ready");
+    expect(place, false, "kill %1; echo =$?", "=0");
 }
 
 /* They go in reverse of their order, each after whoever needs it. */
@@ -366,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_order),        cmocka_unit_test(test_crash_loop),
         cmocka_unit_test(test_hung),         cmocka_unit_test(test_flood),
         cmocka_unit_test(test_bad_manifest), cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_ports),        cmocka_unit_test(test_silent_clients),
         cmocka_unit_test(test_shutdown),
     };
     const char *filter = getenv("BROCH_TEST");

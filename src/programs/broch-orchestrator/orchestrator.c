@@ -31,6 +31,7 @@ enum {
 };
 
 #define LOG_READERS "adm"
+#define FIREWALL    "firewall"
 
 /* The last lines of a service that failed may still be on their way to the log. */
 #define LINES_DELAY_NS (300 * NS_PER_MS)
@@ -673,6 +674,17 @@ static bool apply(const struct catalog *next, size_t index, struct json_object *
     return renew(m, slot, changes);
 }
 
+/* The firewall reads manifests and configuration when it starts, so what came, went or changed
+ * counts for it from its next start on. One that a person stopped stays stopped. */
+static void renew_firewall(void)
+{
+    size_t slot = find_slot(FIREWALL);
+
+    if (slot != NONE && o.core.services[slot].used &&
+        o.core.services[slot].state != SNAPSHOT_DOWN && !o.core.services[slot].rules.off)
+        feed((struct supervise_event){ .kind = SUPERVISE_RESTART, .service = slot });
+}
+
 static int reload(struct json_object *reply, struct failure *f)
 {
     static struct catalog next;
@@ -696,6 +708,8 @@ static int reload(struct json_object *reply, struct failure *f)
     o.catalog = next;
     memset(&next, 0, sizeof(next)); /* it has moved */
     write_order();
+    if (json_object_array_length(changes) > 0)
+        renew_firewall();
     return r == 0 && !whole ? failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory") : r;
 }
 

@@ -10,10 +10,14 @@
 #include "base/cleanup.h"
 #include "programs/broch-orchestrator/orchestrator.h"
 
-/* A client that asks nothing holds one of these until it goes; root's requests are few. */
-enum { CLIENTS_MAX = 16, BACKLOG = 8 };
+enum { BACKLOG = 8 };
 
-static size_t client_count;
+/* A client that asks nothing holds a place until it goes. Root has its own, so nobody else keeps it
+ * away; of others only so many are heard at a time. */
+struct places {
+    size_t taken, max;
+};
+static struct places roots = { .max = 8 }, others = { .max = 8 };
 static struct event_source *listener;
 
 static void answer(int fd, const void *bytes, size_t size)
@@ -40,6 +44,7 @@ static void answer(int fd, const void *bytes, size_t size)
 
 static int on_client(struct event_source *source, int fd, uint32_t events, void *context)
 {
+    struct places *places = context;
     char bytes[CONTROL_REQUEST_SIZE_MAX];
     ssize_t got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_TRUNC);
 
@@ -49,23 +54,39 @@ static int on_client(struct event_source *source, int fd, uint32_t events, void 
         answer(fd, bytes, (size_t)got);
     (void)event_source_free(source);
     (void)close(fd); /* nothing is written to it any more */
-    if (client_count-- == CLIENTS_MAX)
+    if (places->taken-- == places->max && places == &roots)
         return event_fd_set(listener, EPOLLIN);
     return 0;
+}
+
+/* Where a new client sits; NULL when it is not heard: the places of its kind are taken. */
+static struct places *find_place(int fd)
+{
+    struct ucred peer;
+    socklen_t length = sizeof(peer);
+    struct places *places;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+        return NULL;
+    places = peer.uid == 0 ? &roots : &others;
+    return places->taken < places->max ? places : NULL;
 }
 
 static int on_connection(struct event_source *source, int fd, uint32_t events, void *context)
 {
     int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct event_source *added;
+    struct places *places;
 
     if (client < 0)
         return 0; /* it went away, or the next turn sees it again */
-    if (event_add_fd(context, client, EPOLLIN, on_client, NULL, &added) < 0) {
+    places = find_place(client);
+    if (!places || event_add_fd(context, client, EPOLLIN, on_client, places, &added) < 0) {
         (void)close(client);
         return 0;
     }
-    if (++client_count == CLIENTS_MAX)
+    /* The next of root waits for a place instead of being sent away. */
+    if (++places->taken == places->max && places == &roots)
         return event_fd_set(source, 0);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "base/number.h"
 #include "base/options.h"
 #include "node/boots.h"
+#include "programs/broch-service/lines.h"
 #include "programs/broch-service/output.h"
 #include "sys/file.h"
 #include "work/events.h"
@@ -21,76 +22,8 @@
 enum {
     LINES_DEFAULT = 20,
     LINES_MAX = 100000,
-    STAMP_LENGTH = 19, /* "2026-11-25 09:14:03": what two lines are compared by */
     PATH_SIZE = 256,
 };
-
-/* Lines of one or several services, to be sorted by the time that they begin with. */
-struct lines {
-    struct said {
-        size_t service;
-        char *text;
-        size_t length;
-    } * list;
-    size_t count, capacity;
-    size_t service;                                    /* of the lines that come now */
-    char from[STAMP_LENGTH + 1], to[STAMP_LENGTH + 1]; /* "" for no bound */
-    bool failed;
-};
-
-static void lines_done(struct lines *lines)
-{
-    for (size_t i = 0; i < lines->count; i++)
-        free(lines->list[i].text);
-    free(lines->list);
-}
-
-static bool is_wanted(const struct lines *lines, const char *line, size_t length)
-{
-    if (lines->from[0] == '\0')
-        return true;
-    return length >= STAMP_LENGTH && memcmp(line, lines->from, STAMP_LENGTH) >= 0 &&
-           (lines->to[0] == '\0' || memcmp(line, lines->to, STAMP_LENGTH) < 0);
-}
-
-static void keep_line(const char *line, size_t length, void *context)
-{
-    struct lines *lines = context;
-
-    if (lines->failed || !is_wanted(lines, line, length))
-        return;
-    if (lines->count == lines->capacity) {
-        size_t capacity = lines->capacity > 0 ? 2 * lines->capacity : 256;
-        struct said *list = reallocarray(lines->list, capacity, sizeof(*list));
-
-        if (list) {
-            lines->list = list;
-            lines->capacity = capacity;
-        }
-        lines->failed = !list;
-    }
-    if (!lines->failed) {
-        char *text = malloc(length + 1);
-
-        lines->failed = !text;
-        if (!text)
-            return;
-        memcpy(text, line, length);
-        lines->list[lines->count++] = (struct said){ lines->service, text, length };
-    }
-}
-
-/* Lines of one service keep their order: mergesort would be stable, and so is qsort with the place
- * as the last key, which the list's own order gives. */
-static int by_time(const void *a, const void *b)
-{
-    const struct said *first = a, *second = b;
-    size_t length = first->length < second->length ? first->length : second->length;
-    int order = memcmp(first->text, second->text, length < 29 ? length : 29);
-
-    return order != 0 ? order
-                      : (first->service > second->service) - (first->service < second->service);
-}
 
 static void add_said(const struct snapshot *snapshot, size_t service, const char *line,
                      size_t length, bool several, struct text *t)
@@ -102,12 +35,12 @@ static void add_said(const struct snapshot *snapshot, size_t service, const char
 
 /* --- Boots --- */
 
-static void write_stamp(uint64_t seconds, char ret[static STAMP_LENGTH + 1])
+static void write_stamp(uint64_t seconds, char ret[static LINES_STAMP_LENGTH + 1])
 {
     const time_t when = (time_t)seconds;
     struct tm parts;
 
-    if (!localtime_r(&when, &parts) || strftime(ret, STAMP_LENGTH + 1, "%F %T", &parts) == 0)
+    if (!localtime_r(&when, &parts) || strftime(ret, LINES_STAMP_LENGTH + 1, "%F %T", &parts) == 0)
         ret[0] = '\0';
 }
 
@@ -165,15 +98,15 @@ static int collect(const struct snapshot *snapshot, const char *service, uint64_
         if (!is_chosen(snapshot, i, service))
             continue;
         lines->service = i;
-        if (logs_read(LOGS_FOLDER, snapshot->services[i].name, count, keep_line, lines,
+        if (logs_read(LOGS_FOLDER, snapshot->services[i].name, count, lines_keep, lines,
                       several ? &ignored : f) < 0 &&
             !several)
             return f->cause;
     }
     if (lines->failed)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
-    if (several && lines->count > 0)
-        qsort(lines->list, lines->count, sizeof(lines->list[0]), by_time);
+    if (several)
+        lines_sort(lines);
     return 0;
 }
 
@@ -265,8 +198,10 @@ static int choose(const char *service, struct snapshot *snapshot, struct failure
     static const char supervisor[] = "orchestrator";
     int r = snapshot_read(SNAPSHOT_PATH, snapshot, f);
 
-    if (r < 0)
+    if (r < 0 && (!service || strcmp(service, supervisor) != 0))
         return r;
+    if (r < 0)
+        snapshot->count = 0; /* why there is none stands in the very log that is asked for */
     if (snapshot->count < SNAPSHOT_SERVICES_MAX)
         snapshot_set_text(snapshot->services[snapshot->count++].name, SNAPSHOT_NAME_SIZE,
                           supervisor, strlen(supervisor));
@@ -279,7 +214,7 @@ static int choose(const char *service, struct snapshot *snapshot, struct failure
 int said_tail(const char *service, uint64_t count, struct failure *f)
 {
     static struct snapshot snapshot;
-    __attribute__((cleanup(lines_done))) struct lines lines = { .count = 0 };
+    _cleanup_lines_ struct lines lines = { .count = 0 };
     struct failure ignored = FAILURE_NONE;
 
     if (choose(service, &snapshot, f) < 0)
@@ -292,7 +227,7 @@ int said_tail(const char *service, uint64_t count, struct failure *f)
 int said_logs(int argc, char **argv, struct failure *f)
 {
     static struct snapshot snapshot;
-    __attribute__((cleanup(lines_done))) struct lines lines = { .count = 0 };
+    _cleanup_lines_ struct lines lines = { .count = 0 };
     bool go_on = false;
     uint64_t count = LINES_DEFAULT, back = 0;
     const char *boot = NULL, *service;
