@@ -7,13 +7,9 @@
 #include <stdint.h>
 
 #include "base/check.h"
+#include "disk/gpt.h"
 
-enum { PARTITION_UUID_LENGTH = 36, PARTITION_NAME_MAX = 63 };
-
-/* A GPT partition's own GUID as text in lower case; empty when there is none. */
-struct partition_uuid {
-    char text[PARTITION_UUID_LENGTH + 1];
-};
+enum { PARTITION_NAME_MAX = 63 };
 
 /* Decodes the value of LoaderDevicePartUUID (Boot Loader Interface): UTF-16LE, ended by a zero
  * character, the text form of a GUID in either case. An empty value, or nothing but the zero, gives

@@ -13,7 +13,7 @@
 #include "base/line.h"
 #include "base/number.h"
 #include "boot/clock.h"
-#include "boot/gpt.h"
+#include "disk/gpt.h"
 #include "boot/stage1.h"
 #include "sys/attribute.h"
 #include "sys/mount.h"

@@ -1,7 +1,7 @@
 /* The partition table: a header that is accepted gives offsets that make sense. */
 #include <string.h>
 
-#include "boot/gpt.h"
+#include "disk/gpt.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -8,7 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "boot/partition.h"
+#include "base/check.h"
+
+enum { PARTITION_UUID_LENGTH = 36 };
+
+/* A GUID of the table as text in lower case; empty when there is none. */
+struct partition_uuid {
+    char text[PARTITION_UUID_LENGTH + 1];
+};
 
 enum {
     GPT_BLOCK_SIZE_MAX = 4096,
@@ -32,7 +39,7 @@ MUST_USE int gpt_header_parse(const void *bytes, size_t size, struct gpt_header 
 #define GPT_TYPE_LUKS "ca7d7ccb-63ed-4c53-861c-1742536059cc"
 
 struct gpt_entry {
-    struct partition_uuid type;
+    struct partition_uuid type; /* what kind of partition it is */
     struct partition_uuid uuid; /* the partition's own GUID */
     uint64_t first_block;
     uint64_t last_block; /* the last one that belongs to it */

@@ -1,6 +1,7 @@
-#include "boot/gpt.h"
+#include "disk/gpt.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/cursor.h"

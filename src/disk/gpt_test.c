@@ -1,4 +1,4 @@
-#include "boot/gpt.h"
+#include "disk/gpt.h"
 
 #include <errno.h>
 #include <setjmp.h>
