@@ -119,6 +119,11 @@ MUST_USE int replica_load(struct replica *r, const struct store *s);
  * peers. */
 bool replica_stale(const struct replica *r);
 
+/* True when the disk holds entries that could not be taken because something before them is missing:
+ * a checkpoint that stood for it ended with its signer. Peers may have it. The owner loads the disk
+ * anew after a session that ended in equal roots, and makes no smaller disk until then. */
+bool replica_incomplete(const struct replica *r);
+
 /* Makes a checkpoint of everything that is valid here: fills *ret but for its signature, and calls
  * emit() with the parcel of each segment (a second call after the statement was taken gives the
  * same ones; without emit they are only counted). Returns 0, -E2BIG when it would be too large,
@@ -128,7 +133,8 @@ MUST_USE int replica_checkpoint(struct replica *r, const uint8_t signer[static 3
                                 void *context, struct checkpoint_statement *ret);
 
 /* Calls emit() with parcels that make this replica again, without what checkpoints have voided: for
- * a new, smaller disk. Returns 0, -ESTALE, or what emit() returned. */
+ * a new, smaller disk. Returns 0, or what emit() returned; -ESTALE for a replica that is stale or
+ * incomplete, because its disk has more than it knows. */
 MUST_USE int replica_write_all(struct replica *r,
                                int (*emit)(void *context, const uint8_t *bytes, size_t size),
                                void *context);

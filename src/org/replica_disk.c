@@ -7,6 +7,7 @@
 struct pass {
     struct replica *replica;
     bool refused; /* something that may be taken later */
+    bool gap;     /* something before it is missing */
     bool took;
     bool left_out; /* a void checkpoint, in any pass */
 };
@@ -53,7 +54,8 @@ static int take_stored(void *owner, const uint8_t *bytes, size_t size)
     if (r == -ENOSPC)
         return r;
     p->took |= r == 1;
-    p->refused |= r < 0 || replica_counters(p->replica)->gaps > gaps;
+    p->gap |= replica_counters(p->replica)->gaps > gaps;
+    p->refused |= r < 0 || p->gap;
     return 0;
 }
 
@@ -67,14 +69,20 @@ int replica_load(struct replica *r, const struct store *s)
     if (result < 0)
         return result;
     for (unsigned i = 0; i < REPLICA_LOADS_MAX; i++) {
-        p.refused = p.took = false;
+        p.refused = p.gap = p.took = false;
         result = store_load(s, take_stored, &p);
         if (result < 0)
             return result;
         if (!p.refused || !p.took)
             break;
     }
+    r->incomplete = p.gap;
     return p.left_out;
+}
+
+bool replica_incomplete(const struct replica *r)
+{
+    return r->incomplete;
 }
 
 /* Where replica_write_all() writes. */
@@ -128,7 +136,7 @@ int replica_write_all(struct replica *r,
     struct writer w = { emit, context };
     int result = 0;
 
-    if (r->stale)
+    if (r->stale || r->incomplete)
         return -ESTALE;
     /* First what others stand on: fewer passes when it is read. */
     for (unsigned pass = 0; pass < 2; pass++) {

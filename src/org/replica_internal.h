@@ -78,6 +78,7 @@ struct replica {
     uint32_t links_seen;
     bool bodies_missing;
     bool stale;
+    bool incomplete;
     bool (*verify)(void *context, const uint8_t *key, const void *message, size_t size,
                    const uint8_t *signature);
     void *context;

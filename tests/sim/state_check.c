@@ -409,25 +409,53 @@ bool state_honest_agree(struct state_world *w)
     return true;
 }
 
-/* A checkpoint that ended with its signer named the chain: whoever trusted it has dropped what it
- * left out, and may have dropped what was written on top of it; if that was everybody, it is gone.
- * The second is a weakness (docs/threat-model.md). */
-static bool dropped_in_trust(const struct state_world *w, uint32_t index)
+/* Up to where a checkpoint that ended with its signer stood for this chain. Whoever trusted it has
+ * dropped what it left out. */
+static uint64_t trusted(const struct state_world *w, const struct state_write *write)
 {
-    const struct state_write *write = &w->written[index];
     struct test_key key = test_key(write->author);
+    uint64_t most = 0;
 
     for (uint32_t i = 0; i < w->checkpoint_count; i++) {
         const struct state_checkpoint *c = &w->checkpoints[i];
 
         for (uint16_t author = 1; author < w->author_count; author++) {
             struct test_key signer = test_key(author);
+            uint64_t covers = checkpoint_covers(&c->statement, key.bytes, write->instance);
 
-            if (w->revoked[author] &&
-                memcmp(signer.bytes, c->statement.signer, sizeof(signer.bytes)) == 0 &&
-                checkpoint_covers(&c->statement, key.bytes, write->instance) > 0)
-                return true;
+            if (w->revoked[author] && covers > most &&
+                memcmp(signer.bytes, c->statement.signer, sizeof(signer.bytes)) == 0)
+                most = covers;
         }
+    }
+    return most;
+}
+
+static bool lacks(struct state_world *w, uint16_t node, uint32_t index)
+{
+    struct replica *r = w->nodes[node].replica;
+    const struct state_write *write = &w->written[index];
+    struct test_key key = test_key(write->author);
+    uint32_t chain = chain_find(r->chains, key.bytes, write->instance);
+
+    return chain == CHAIN_NONE || (kept(w, node, index) < 0 && !has_entry(r, chain, write));
+}
+
+/* What such a checkpoint stood for may be gone, and then what was written on top of it has nothing
+ * to stand on anywhere. As long as somebody had the ground, nothing on top of it may be gone. */
+static bool dropped_in_trust(struct state_world *w, uint16_t node, uint32_t index)
+{
+    const struct state_write *write = &w->written[index];
+    uint64_t covers = trusted(w, write);
+
+    if (covers >= write->seq)
+        return true;
+    for (uint32_t i = 0; i < w->writes; i++) {
+        const struct state_write *ground = &w->written[i];
+
+        if (ground->author == write->author && ground->instance == write->instance &&
+            ground->seq <= covers && lacks(w, node, i))
+            return true;
     }
     return false;
 }
@@ -448,9 +476,9 @@ static void check_losses(struct state_world *w, uint16_t node)
             continue;
         if (view && (write->seq > view->frontier || kept(w, node, i) == 0))
             continue;
-        if ((!view && w->revoked[write->author]) || dropped_in_trust(w, i))
+        if ((!view && w->revoked[write->author]) || dropped_in_trust(w, node, i))
             continue;
-        if (!view || (kept(w, node, i) < 0 && !has_entry(r, chain, write)))
+        if (lacks(w, node, i))
             state_violate(w, node, "lacks a write that nothing takes away");
         w->counts[STATE_COUNT_NEWER] += write->kind == 4242;
     }

@@ -216,8 +216,9 @@ bool state_event_next(struct state_world *w, struct state_event *ret)
     return true;
 }
 
-/* What is on disk is read into a new replica; nothing else is left of the old one. */
-static void reload(struct state_world *w, uint16_t node)
+/* What is on disk is read into a new replica; nothing else is left of the old one. Returns what
+ * replica_load() does. */
+static int read_disk(struct state_world *w, uint16_t node)
 {
     struct state_node *n = &w->nodes[node];
     struct store disk = store_memory_store(n->disk);
@@ -230,11 +231,30 @@ static void reload(struct state_world *w, uint16_t node)
     r = replica_load(n->replica, &disk);
     if (r < 0 || replica_stale(n->replica))
         state_violate(w, node, "cannot read its own disk");
-    if (r == 1) {
-        n->instance = ++w->instances; /* its own entries may be missing */
-        n->leaf_seq = 0;
-    }
+    n->taken = replica_counters(n->replica)->taken;
     open_sync(w, node);
+    return r;
+}
+
+static void reload(struct state_world *w, uint16_t node)
+{
+    if (read_disk(w, node) == 1) {
+        w->nodes[node].instance = ++w->instances; /* its own entries may be missing */
+        w->nodes[node].leaf_seq = 0;
+    }
+}
+
+/* Peers may have given what entries on the disk stand on. Nothing of its own is lost by reading it
+ * again, so the instance stays. */
+static void complete(struct state_world *w, uint16_t node)
+{
+    struct state_node *n = &w->nodes[node];
+
+    if (!replica_incomplete(n->replica) || replica_counters(n->replica)->taken == n->taken ||
+        !state_commit(w, node))
+        return;
+    (void)read_disk(w, node); /* a void checkpoint is left out again */
+    w->counts[STATE_COUNT_COMPLETED] += !replica_incomplete(w->nodes[node].replica);
 }
 
 void state_crash(struct state_world *w, uint16_t node)
@@ -329,6 +349,11 @@ void state_compact(struct state_world *w, uint16_t node)
     CHECK(r == 0);
     disk = store_memory_store(smaller);
     r = replica_write_all(n->replica, append_to, &disk);
+    if (r == -ESTALE) {
+        w->counts[STATE_COUNT_INCOMPLETE]++;
+        (void)store_memory_free(smaller);
+        return;
+    }
     CHECK(r == 0);
     r = store_commit(&disk);
     CHECK(r == 0);
@@ -401,13 +426,17 @@ static void send(struct state_world *w, uint16_t from, uint8_t *bytes, size_t si
 static void note_end(struct state_world *w, uint16_t node)
 {
     struct state_node *n = &w->nodes[node];
+    bool equal;
 
     w->counts[STATE_COUNT_EQUAL] += sync_state(n->sync) == SYNC_EQUAL;
     w->counts[STATE_COUNT_DIFFERENT] += sync_state(n->sync) == SYNC_DIFFERENT;
     w->counts[STATE_COUNT_FAILED] += sync_state(n->sync) == SYNC_FAILED;
     w->counts[STATE_COUNT_SKETCH] += sync_path(n->sync) == SYNC_PATH_SKETCH;
     w->counts[STATE_COUNT_TRIE] += sync_path(n->sync) == SYNC_PATH_TRIE;
+    equal = sync_state(n->sync) == SYNC_EQUAL;
     state_hang_up(w, node);
+    if (equal)
+        complete(w, node);
 }
 
 /* Says what is to be said, as far as the line takes it. Nothing leaves before it is on the disk. */
