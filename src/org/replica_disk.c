@@ -76,7 +76,7 @@ int replica_load(struct replica *r, const struct store *s)
         if (!p.refused || !p.took)
             break;
     }
-    r->incomplete = p.gap;
+    r->incomplete = p.left_out && p.gap;
     return p.left_out;
 }
 
