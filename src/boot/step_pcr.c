@@ -37,7 +37,7 @@ static int open_tpm(struct stage1 *s, struct failure *f)
 /* Only for the facts: a TPM without a SHA-256 bank has nothing to show. */
 static void read_pcr(unsigned pcr, struct facts_pcr *ret)
 {
-    ret->read = tpm_read(pcr, ret->value) == 0;
+    ret->read = tpm_read(&pcr, 1, &ret->value) == 0;
 }
 
 static int measure(const void *bytes, size_t size, const char *what, struct failure *f)

@@ -1,130 +1,124 @@
 #include "sys/tpm.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
-#include <tss2/tss2_sys.h>
-#include <tss2/tss2_tcti_device.h>
+#include <unistd.h>
+#include <tss2/tss2_esys.h>
 
-/* The library lives in memory that its caller provides. Its contexts hold buffers of the size of
- * the largest command and are far below these bounds, which are checked. */
-static union {
-    max_align_t alignment;
-    char bytes[8192];
-} transport_memory, system_memory;
+#include "sys/tpm_esys.h"
+#include "sys/tpm_transport.h"
 
-static TSS2_TCTI_CONTEXT *transport;
-static TSS2_SYS_CONTEXT *sys_context;
+static ESYS_CONTEXT *esys;
 
-static const TSS2L_SYS_AUTH_COMMAND no_authorization = {
-    .count = 1, .auths = { { .sessionHandle = TPM2_RH_PW } } /* PCR 11 has an empty value */
-};
-
-/* The library has its own numbers for failures; the one that callers tell apart is a busy TPM. */
-static int tpm_result(TSS2_RC rc)
-{
-    if (rc == TSS2_RC_SUCCESS)
-        return 0;
-    if (rc == TPM2_RC_RETRY || rc == TPM2_RC_YIELDED || rc == TPM2_RC_TESTING)
-        return -EAGAIN;
-    return -EIO;
-}
-
-static int open_transport(const char *device)
-{
-    TSS2_TCTI_CONTEXT *context = (TSS2_TCTI_CONTEXT *)(void *)transport_memory.bytes;
-    size_t size = 0;
-
-    if (Tss2_Tcti_Device_Init(NULL, &size, device) != TSS2_RC_SUCCESS)
-        return -EIO;
-    CHECK(size <= sizeof(transport_memory));
-    if (Tss2_Tcti_Device_Init(context, &size, device) != TSS2_RC_SUCCESS)
-        return -ENXIO;
-    transport = context;
-    return 0;
-}
-
-static int open_system(void)
+int tpm_open_fd(int fd)
 {
     TSS2_ABI_VERSION version = TSS2_ABI_VERSION_CURRENT;
-    TSS2_SYS_CONTEXT *context = (TSS2_SYS_CONTEXT *)(void *)system_memory.bytes;
-    size_t size = Tss2_Sys_GetContextSize(0);
 
-    CHECK(size <= sizeof(system_memory));
-    if (Tss2_Sys_Initialize(context, size, transport, &version) != TSS2_RC_SUCCESS)
+    if (esys) {
+        (void)close(fd);
+        return -EALREADY;
+    }
+    /* Refusals are ours to word; the library would write its own lines to standard error. */
+    (void)setenv("TSS2_LOG", "all+NONE", 0);
+    if (Esys_Initialize(&esys, tpm_transport_open(fd), &version) != TSS2_RC_SUCCESS) {
+        esys = NULL;
+        tpm_transport_close();
         return -EIO;
-    sys_context = context;
+    }
     return 0;
 }
 
 int tpm_open(const char *device)
 {
-    int r;
+    int fd;
 
-    if (transport)
+    if (esys)
         return -EALREADY;
-    r = open_transport(device);
-    if (r < 0)
-        return r;
-    r = open_system();
-    if (r < 0) {
-        Tss2_Tcti_Finalize(transport);
-        transport = NULL;
-    }
-    return r;
+    fd = open(device, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    return fd < 0 ? -errno : tpm_open_fd(fd);
 }
 
-/* A TPM that tests itself or is busy says so and wants the same command again. The kernel's driver
- * has waited by then, so a few tries are plenty. */
-enum { TRIES_MAX = 5 };
+void tpm_close(void)
+{
+    if (!esys)
+        return;
+    tpm_forget_response();
+    Esys_Finalize(&esys);
+    esys = NULL;
+    tpm_transport_close();
+}
 
+uint64_t tpm_command_count(void)
+{
+    return tpm_transport_count();
+}
+
+ESYS_CONTEXT *tpm_esys(void)
+{
+    return esys;
+}
+
+void tpm_forget_response(void)
+{
+    if (esys)
+        tpm_transport_forget();
+}
+
+/* The library sends a command again by itself when a TPM that is busy or tests itself wants that,
+ * five times at most. */
 int tpm_measure(unsigned pcr, const void *bytes, size_t size)
 {
     TPM2B_EVENT event = { .size = (UINT16)size };
-    int r = -EAGAIN;
+    TPML_DIGEST_VALUES *digests = NULL;
+    TSS2_RC rc;
 
     CHECK(pcr < TPM_PCR_COUNT && size <= TPM_MEASURE_SIZE_MAX);
-    if (!sys_context)
+    if (!esys)
         return -ENXIO;
     memcpy(event.buffer, bytes, size);
-    for (unsigned i = 0; i < TRIES_MAX && r == -EAGAIN; i++) {
-        TSS2L_SYS_AUTH_RESPONSE answers = { 0 };
-        TPML_DIGEST_VALUES digests = { 0 };
-
-        r = tpm_result(
-            Tss2_Sys_PCR_Event(sys_context, pcr, &no_authorization, &event, &digests, &answers));
-    }
-    return r == -EAGAIN ? -EIO : r;
+    /* PCRs that anybody may extend have an empty authorization value. */
+    rc = Esys_PCR_Event(esys, ESYS_TR_PCR0 + pcr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                        &event, &digests);
+    Esys_Free(digests);
+    return rc == TSS2_RC_SUCCESS ? 0 : -EIO;
 }
 
-static int read_pcr(unsigned pcr, uint8_t *ret_value)
+static int copy_values(const TPML_DIGEST *values, size_t count, uint8_t (*ret_values)[TPM_PCR_SIZE])
 {
-    TPML_PCR_SELECTION wanted = { .count = 1 }, selected = { 0 };
-    TPML_DIGEST values = { 0 };
-    UINT32 counter;
-    int r;
-
-    wanted.pcrSelections[0].hash = TPM2_ALG_SHA256;
-    wanted.pcrSelections[0].sizeofSelect = 3;
-    wanted.pcrSelections[0].pcrSelect[pcr / 8] = (BYTE)(1 << (pcr % 8));
-    r = tpm_result(
-        Tss2_Sys_PCR_Read(sys_context, NULL, &wanted, &counter, &selected, &values, NULL));
-    if (r < 0)
-        return r;
-    if (values.count != 1 || values.digests[0].size != TPM_PCR_SIZE)
+    if (values->count != count)
         return -ENOENT;
-    memcpy(ret_value, values.digests[0].buffer, TPM_PCR_SIZE);
+    for (size_t i = 0; i < count; i++) {
+        if (values->digests[i].size != TPM_PCR_SIZE)
+            return -EIO;
+    }
+    for (size_t i = 0; i < count; i++)
+        memcpy(ret_values[i], values->digests[i].buffer, TPM_PCR_SIZE);
     return 0;
 }
 
-int tpm_read(unsigned pcr, uint8_t ret_value[static TPM_PCR_SIZE])
+int tpm_read(const unsigned *pcrs, size_t count, uint8_t (*ret_values)[TPM_PCR_SIZE])
 {
-    int r = -EAGAIN;
+    TPML_PCR_SELECTION wanted = { .count = 1 }, *selected = NULL;
+    TPML_DIGEST *values = NULL;
+    UINT32 counter;
+    TSS2_RC rc;
+    int r;
 
-    CHECK(pcr < TPM_PCR_COUNT);
-    if (!sys_context)
+    CHECK(count > 0 && count <= TPM_READ_MAX);
+    if (!esys)
         return -ENXIO;
-    for (unsigned i = 0; i < TRIES_MAX && r == -EAGAIN; i++)
-        r = read_pcr(pcr, ret_value);
-    return r == -EAGAIN ? -EIO : r;
+    wanted.pcrSelections[0].hash = TPM2_ALG_SHA256;
+    wanted.pcrSelections[0].sizeofSelect = 3;
+    for (size_t i = 0; i < count; i++) {
+        CHECK(pcrs[i] < TPM_PCR_COUNT && (i == 0 || pcrs[i] > pcrs[i - 1]));
+        wanted.pcrSelections[0].pcrSelect[pcrs[i] / 8] |= (BYTE)(1 << (pcrs[i] % 8));
+    }
+    rc = Esys_PCR_Read(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &wanted, &counter, &selected,
+                       &values);
+    r = rc == TSS2_RC_SUCCESS ? copy_values(values, count, ret_values) : -EIO;
+    Esys_Free(selected);
+    Esys_Free(values);
+    return r;
 }
