@@ -328,7 +328,7 @@ static inline void check_same(struct node *a, struct node *b)
 static inline void rebuild(struct node *n)
 {
     commit(n);
-    if (replica_stale(n->replica))
+    if (replica_stale(n->replica) || replica_incomplete(n->replica))
         load(n);
 }
 
@@ -426,6 +426,8 @@ static inline void compact(struct node *n)
     struct store disk;
 
     rebuild(n);
+    if (replica_incomplete(n->replica)) /* its disk has what only peers can make readable */
+        return;
     CHECK(store_memory_new(DISK_BYTES, DISK_PARCELS, &smaller) == 0);
     disk = store_memory_store(smaller);
     CHECK(replica_write_all(n->replica, append_to, &disk) == 0);
