@@ -3,7 +3,7 @@
 _broch()
 {
     local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} choices=
-    local verbs="status service logs events config screen support reboot poweroff build run lock keys tools errors schema help version"
+    local verbs="status service logs events config screen support reboot poweroff build release run lock keys tools errors schema help version"
 
     if ((COMP_CWORD == 1)); then
         choices="$verbs --help --version"
@@ -42,6 +42,7 @@ _broch()
         reboot | poweroff) choices="--force --help" ;;
         help) choices=$verbs ;;
         version) choices="--help" ;;
+        release) choices="--to --help" ;;
         keys) choices="init check --help" ;;
         errors) choices="--markdown --help" ;;
         *) choices="--help" ;;

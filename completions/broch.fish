@@ -1,6 +1,6 @@
 # Completion of broch for fish. The verbs are those of `broch help`.
 
-set -l verbs status service logs events config screen support reboot poweroff build run lock keys tools errors schema help version
+set -l verbs status service logs events config screen support reboot poweroff build release run lock keys tools errors schema help version
 
 complete -c broch -n "not __fish_seen_subcommand_from $verbs" -f
 complete -c broch -n __fish_use_subcommand -a status -d "what runs here, and how it was started"
@@ -13,6 +13,7 @@ complete -c broch -n __fish_use_subcommand -a support -d "one file with what hel
 complete -c broch -n __fish_use_subcommand -a reboot -d "restart the machine in order"
 complete -c broch -n __fish_use_subcommand -a poweroff -d "switch the machine off in order"
 complete -c broch -n __fish_use_subcommand -a build -d "forge a profile into a signed generation"
+complete -c broch -n __fish_use_subcommand -a release -d "offer a generation to machines"
 complete -c broch -n __fish_use_subcommand -a run -d "boot a generation in a virtual machine"
 complete -c broch -n __fish_use_subcommand -a lock -d "renew the list of exact packages"
 complete -c broch -n __fish_use_subcommand -a keys -d "make the signing keys"
@@ -39,3 +40,4 @@ complete -c broch -n "__fish_seen_subcommand_from reboot poweroff" -l force -d "
 complete -c broch -n "__fish_seen_subcommand_from help" -f -a "$verbs"
 complete -c broch -n "__fish_seen_subcommand_from keys" -a init
 complete -c broch -n "__fish_seen_subcommand_from errors" -l markdown -d "as docs/reference/errors.md"
+complete -c broch -n "__fish_seen_subcommand_from release" -l to -r -d "folder of releases"

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "image/publish.h"
 #include "sys/file.h"
+#include "trust/version.h"
 
 enum { VERSION_FILE_MAX = 64 };
 
@@ -68,10 +69,11 @@ static int open_keys(struct build *build, struct failure *f)
     return r;
 }
 
-static int read_version(struct build *build, struct failure *f)
+/* The version of the source, unless the caller names a release of his own. */
+static int read_version(struct build *build, char **ret, struct failure *f)
 {
     _cleanup_free_ char *path = text_make("%s/VERSION", build->request->source);
-    _cleanup_free_ uint8_t *text = NULL;
+    uint8_t *text = NULL;
     size_t size;
     int r = path ? file_read(path, VERSION_FILE_MAX, &text, &size, f)
                  : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
@@ -79,8 +81,28 @@ static int read_version(struct build *build, struct failure *f)
     if (r < 0)
         return r;
     text[strcspn((char *)text, "\n")] = '\0';
-    build->version = text_make("v%s", (char *)text);
-    build->generation = text_make("v%s-%s-x86_64", (char *)text, build->profile.name);
+    *ret = (char *)text;
+    return 0;
+}
+
+static int name_generation(struct build *build, struct failure *f)
+{
+    const char *given = build->request->version;
+    _cleanup_free_ char *text = NULL;
+    struct version version;
+    int r = 0;
+
+    if (!given)
+        r = read_version(build, &text, f);
+    else if (!(text = strdup(given)))
+        r = failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    if (r < 0)
+        return r;
+    if (version_parse(text, strlen(text), &version) < 0)
+        return failure_set(f, given ? CODE_USAGE : CODE_SYNTAX, -EINVAL,
+                           "a version is three numbers like 1.20.3, not '%s'", text);
+    build->version = text_make("v%s", text);
+    build->generation = text_make("v%s-%s-x86_64", text, build->profile.name);
     return build->version && build->generation
                ? 0
                : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
@@ -103,6 +125,7 @@ static int make_os_release(struct build *build, struct failure *f)
     text_addf(&t, "KERNEL=%s\nCHANNEL=%s\n", kernel, channel);
     text_addf(&t, "BROCH_GENERATION=%s\nBROCH_PROFILE=%s\nBROCH_CHANNEL=%s\nBROCH_EPOCH=%lld\n",
               build->generation, build->profile.name, channel, (long long)build->profile.epoch);
+    text_addf(&t, "BROCH_VERSION=%s\nBROCH_ARCH=x86_64\n", build->version);
     text_addf(&t, "BROCH_LOCK=%s\nBROCH_BUILD_DATE=%llu\n", build->unlocked ? "unlocked" : "locked",
               (unsigned long long)lock->date);
     build->os_release = text_take(&t);
@@ -126,7 +149,7 @@ static int prepare(struct build *build, struct failure *f)
     if (r == 0)
         r = open_keys(build, f);
     if (r == 0)
-        r = read_version(build, f);
+        r = name_generation(build, f);
     if (r == 0)
         r = tree_ensure(&tools, build->progress, &build->tree, f);
     build->unlocked = build->tree.unlocked;

@@ -20,6 +20,7 @@ struct build_request {
     const char *kernel;  /* overrides the profile's choice, or NULL */
     const char *out;     /* folder that gets broch-<generation>/, or NULL: <source>/out */
     const char *keys;    /* folder, or NULL: the user's development keys */
+    const char *version; /* "1.2.3": names the generation; NULL: what the file VERSION has */
     uint64_t jobs;       /* of the compiler; 0: as many as processors */
     bool explain;
     bool offline;

@@ -12,6 +12,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "image/cache.h"
+#include "image/release.h"
 #include "trust/manifest.h"
 #include "trust/minisign.h"
 #include "sys/file.h"
@@ -212,6 +213,15 @@ static int sign_manifest(const struct build *build, const struct manifest *m, co
     return r < 0 ? r : write_into(folder, "generation.json", text_string(&text), f);
 }
 
+/* The folder that holds the generations can be offered to machines as it is. */
+static int enter_index(const char *folder, const struct manifest *manifest, struct failure *f)
+{
+    _cleanup_free_ char *parent = text_make("%.*s", (int)(strrchr(folder, '/') - folder), folder);
+
+    return parent ? release_enter(parent, manifest, f)
+                  : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+}
+
 int publish(struct build *build, char **ret_folder, struct failure *f)
 {
     const struct artifact artifacts[] = {
@@ -243,6 +253,8 @@ int publish(struct build *build, char **ret_folder, struct failure *f)
         r = place_keys(build, folder, f);
     if (r == 0)
         r = sign_manifest(build, manifest, folder, f);
+    if (r == 0)
+        r = enter_index(folder, manifest, f);
     if (r == 0)
         *ret_folder = take_ptr(folder);
     free(manifest);

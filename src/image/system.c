@@ -20,6 +20,7 @@
 #include "image/tool.h"
 #include "image/users.h"
 #include "sys/file.h"
+#include "trust/minisign.h"
 
 enum {
     SUPERBLOCK_SIZE = 512,
@@ -76,6 +77,19 @@ static int add_policy(const struct build *build, struct compose *compose, struct
     return r < 0 ? r : compose_add_file(compose, "usr/lib/broch/apparmor.policy", bytes, size, f);
 }
 
+/* The only keys whose releases this machine will take: under dm-verity, so nobody adds one later.
+ */
+static int add_release_keys(const struct build *build, struct compose *compose, struct failure *f)
+{
+    _cleanup_free_ char *path = text_make("%s/release.pub", build->keys.folder);
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t size = 0;
+    int r = path ? file_read(path, MINISIGN_KEYS_MAX * MINISIGN_FILE_MAX, &bytes, &size, f)
+                 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+
+    return r < 0 ? r : compose_add_file(compose, "usr/lib/broch/release.pub", bytes, size, f);
+}
+
 static int add_layers(struct build *build, struct compose *compose, struct failure *f)
 {
     _cleanup_free_ char *modules = step_path(&build->kernel, "tree");
@@ -94,6 +108,8 @@ static int add_layers(struct build *build, struct compose *compose, struct failu
         r = add_policy(build, compose, f);
     if (r == 0)
         r = add_services(build, compose, f);
+    if (r == 0)
+        r = add_release_keys(build, compose, f);
     if (r == 0)
         r = compose_add_file(compose, "usr/lib/os-release", build->os_release,
                              strlen(build->os_release), f);
@@ -307,6 +323,7 @@ int build_system(struct build *build, struct failure *f)
         step_input_text(&build->system, "service", build->profile.services.enable.items[i]);
     /* Raised when packages' users or files get other numbers. */
     step_input_number(&build->system, "users", 1);
+    step_input_digest(&build->system, "keys", &build->keys.digest);
     step_input_text(&build->system, "os-release", build->os_release);
     step_input_number(&build->system, "date", build->supply.lock.date);
     return step_do(&build->system, &build->shared, run, build, f);

@@ -38,6 +38,33 @@ static struct digest finish(EVP_MD_CTX *context)
     return digest;
 }
 
+struct digest_stream {
+    EVP_MD_CTX *context;
+};
+
+struct digest_stream *digest_stream_start(void)
+{
+    struct digest_stream *stream = malloc(sizeof(*stream));
+
+    CHECK(stream);
+    stream->context = start();
+    return stream;
+}
+
+void digest_stream_add(struct digest_stream *stream, const void *bytes, size_t size)
+{
+    CHECK(EVP_DigestUpdate(stream->context, bytes, size) == 1);
+}
+
+struct digest digest_stream_end(struct digest_stream *stream)
+{
+    struct digest digest = finish(stream->context);
+
+    free_context(&stream->context);
+    free(stream);
+    return digest;
+}
+
 struct digest digest_two(const void *first, size_t first_size, const void *second,
                          size_t second_size)
 {

@@ -19,6 +19,13 @@ struct digest digest_bytes(const void *bytes, size_t size);
 struct digest digest_two(const void *first, size_t first_size, const void *second,
                          size_t second_size);
 
+/* SHA-256 of bytes that come piece by piece. Memory that runs out ends the program, as everywhere
+ * in this module. digest_stream_end() frees the stream; */
+struct digest_stream;
+struct digest_stream *digest_stream_start(void);
+void digest_stream_add(struct digest_stream *stream, const void *bytes, size_t size);
+struct digest digest_stream_end(struct digest_stream *stream);
+
 /* Holes are read as zeros. CODE_IO. */
 MUST_USE int digest_file(const char *path, struct digest *ret, struct failure *f);
 

@@ -252,13 +252,31 @@ static void test_tree_special(void **state)
     assert_non_null(strstr(f.text, "t/pipe"));
 }
 
+static void test_stream(void **state)
+{
+    static const char text[] = "one piece after the other";
+
+    (void)state;
+    for (size_t step = 1; step <= strlen(text); step++) {
+        struct digest_stream *stream = digest_stream_start();
+        struct digest whole = digest_bytes(text, strlen(text)), pieces;
+
+        for (size_t at = 0; at < strlen(text); at += step)
+            digest_stream_add(stream, text + at,
+                              strlen(text) - at < step ? strlen(text) - at : step);
+        pieces = digest_stream_end(stream);
+        assert_memory_equal(&pieces, &whole, sizeof(whole));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes),      cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_file),       cmocka_unit_test(test_holes),
-        cmocka_unit_test(test_tree),       cmocka_unit_test(test_tree_elsewhere),
-        cmocka_unit_test(test_tree_names), cmocka_unit_test(test_tree_special),
+        cmocka_unit_test(test_stream),         cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_parse),          cmocka_unit_test(test_file),
+        cmocka_unit_test(test_holes),          cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_tree_elsewhere), cmocka_unit_test(test_tree_names),
+        cmocka_unit_test(test_tree_special),
     };
 
     return cmocka_run_group_tests(tests, test_folder_enter, test_folder_leave);

@@ -262,43 +262,70 @@ static int parse_signature(const char *text, struct signature *ret)
     return cursor_finished(&cursor) ? 0 : -EBADMSG;
 }
 
-static int parse_public(const char *text, uint8_t ret[static PUBLIC_SIZE])
+/* The keys that may have signed. */
+struct publics {
+    uint8_t keys[MINISIGN_KEYS_MAX][PUBLIC_SIZE];
+    size_t count;
+};
+
+static int parse_publics(const char *text, struct publics *ret)
 {
     struct cursor cursor = cursor_make(text, strlen(text));
     const char *line;
     size_t length;
 
-    if (!cursor_line(&cursor, &line, &length) || !take_head(&line, &length, COMMENT_HEAD) ||
-        !cursor_line(&cursor, &line, &length) || decode_line(line, length, ret, PUBLIC_SIZE) < 0 ||
-        !cursor_finished(&cursor))
-        return -EBADMSG;
-    return memcmp(ret, "Ed", 2) == 0 ? 0 : -EBADMSG;
+    ret->count = 0;
+    do {
+        uint8_t *key = ret->keys[ret->count];
+
+        if (ret->count == MINISIGN_KEYS_MAX || !cursor_line(&cursor, &line, &length) ||
+            !take_head(&line, &length, COMMENT_HEAD) || !cursor_line(&cursor, &line, &length) ||
+            decode_line(line, length, key, PUBLIC_SIZE) < 0 || memcmp(key, "Ed", 2) != 0)
+            return -EBADMSG;
+        ret->count++;
+    } while (!cursor_finished(&cursor));
+    return 0;
+}
+
+static int verify_by(const uint8_t public[static PUBLIC_SIZE], const struct signature *signature,
+                     const uint8_t hash[static HASH_SIZE], struct failure *f)
+{
+    const uint8_t *key = public + 2 + MINISIGN_KEY_ID_SIZE;
+    const uint8_t *first = signature->signature + 2 + MINISIGN_KEY_ID_SIZE;
+    uint8_t joined[crypto_sign_BYTES + MINISIGN_COMMENT_MAX];
+
+    if (crypto_sign_verify_detached(first, hash, HASH_SIZE, key) != 0)
+        return failure_set(f, CODE_SIGNATURE, -EKEYREJECTED, "the signature is wrong");
+    if (crypto_sign_verify_detached(signature->global, joined,
+                                    join_comment(first, signature->comment, joined), key) != 0)
+        return failure_set(f, CODE_SIGNATURE, -EKEYREJECTED, "the trusted comment was changed");
+    return 0;
 }
 
 int minisign_verify(const void *bytes, size_t size, const char *signature_text,
-                    const char *public_text, char ret_comment[static MINISIGN_COMMENT_MAX],
+                    const char *public_texts, char ret_comment[static MINISIGN_COMMENT_MAX],
                     struct failure *f)
 {
-    uint8_t public[PUBLIC_SIZE], hash[HASH_SIZE], joined[crypto_sign_BYTES + MINISIGN_COMMENT_MAX];
-    const uint8_t *key = public + 2 + MINISIGN_KEY_ID_SIZE, *first;
     struct signature signature = { .comment = "" };
+    uint8_t hash[HASH_SIZE];
+    struct publics publics;
+    int r;
 
     if (sodium_init() < 0)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "libsodium does not start");
-    if (parse_public(public_text, public) < 0)
+    if (parse_publics(public_texts, &publics) < 0)
         return failure_set(f, CODE_SIGNATURE, -EBADMSG, "the public key is malformed");
     if (parse_signature(signature_text, &signature) < 0 ||
         memcmp(signature.signature, "ED", 2) != 0)
         return failure_set(f, CODE_SIGNATURE, -EBADMSG, "the signature is malformed");
-    if (memcmp(signature.signature + 2, public + 2, MINISIGN_KEY_ID_SIZE) != 0)
-        return failure_set(f, CODE_SIGNATURE, -EKEYREJECTED, "the signature is by another key");
-    first = signature.signature + 2 + MINISIGN_KEY_ID_SIZE;
     hash_message(bytes, size, hash);
-    if (crypto_sign_verify_detached(first, hash, sizeof(hash), key) != 0)
-        return failure_set(f, CODE_SIGNATURE, -EKEYREJECTED, "the signature is wrong");
-    if (crypto_sign_verify_detached(signature.global, joined,
-                                    join_comment(first, signature.comment, joined), key) != 0)
-        return failure_set(f, CODE_SIGNATURE, -EKEYREJECTED, "the trusted comment was changed");
-    memcpy(ret_comment, signature.comment, MINISIGN_COMMENT_MAX);
-    return 0;
+    r = failure_set(f, CODE_SIGNATURE, -EKEYREJECTED, "the signature is by another key");
+    /* The id is no secret and covered by nothing: two keys may have the same one. */
+    for (size_t i = 0; r < 0 && i < publics.count; i++) {
+        if (memcmp(signature.signature + 2, publics.keys[i] + 2, MINISIGN_KEY_ID_SIZE) == 0)
+            r = verify_by(publics.keys[i], &signature, hash, f);
+    }
+    if (r == 0)
+        memcpy(ret_comment, signature.comment, MINISIGN_COMMENT_MAX);
+    return r;
 }

@@ -12,6 +12,7 @@ enum {
     MINISIGN_KEY_ID_SIZE = 8,
     MINISIGN_FILE_MAX = 4096,
     MINISIGN_COMMENT_MAX = 512,
+    MINISIGN_KEYS_MAX = 8,
 };
 
 /* Makes a key pair in files of minisign's form. The private one has no password (kdf "none"). */
@@ -23,9 +24,10 @@ MUST_USE int minisign_make_keys(const char *private_path, const char *public_pat
 MUST_USE int minisign_sign(const char *private_path, const void *bytes, size_t size,
                            const char *trusted_comment, char **ret_text, struct failure *f);
 
-/* Verifies bytes against signature text and public key text. 0, or CODE_SIGNATURE: malformed,
- * another key, or wrong. The trusted comment (zero-terminated) is copied out after it was verified.
- */
+/* Verifies bytes against signature text and public keys: a key file, or several of them one behind
+ * the other (while a key is replaced, both count), MINISIGN_KEYS_MAX at most. 0, or CODE_SIGNATURE:
+ * malformed, another key, or wrong; one malformed key spoils the file. The trusted comment
+ * (zero-terminated) is copied out after it was verified. */
 MUST_USE int minisign_verify(const void *bytes, size_t size, const char *signature_text,
-                             const char *public_text, char ret_comment[static MINISIGN_COMMENT_MAX],
-                             struct failure *f);
+                             const char *public_texts,
+                             char ret_comment[static MINISIGN_COMMENT_MAX], struct failure *f);

@@ -215,6 +215,43 @@ static void test_long_comment(void **state)
     }
 }
 
+/* While a key is replaced an image holds both. */
+static void test_several_keys(void **state)
+{
+    _cleanup_free_ char *own = NULL, *signature = NULL, *both = NULL, *spoilt = NULL,
+                        *same_id = NULL;
+    _cleanup_text_ struct text many = TEXT_INIT;
+    struct failure f = FAILURE_NONE;
+
+    (void)state;
+    assert_int_equal(minisign_make_keys("new.key", "new.pub", &f), 0);
+    own = test_folder_read("new.pub");
+    both = text_make("%s%s", own, vector_public);
+    assert_int_equal(minisign_sign("new.key", message, strlen(message), comment, &signature, &f),
+                     0);
+    assert_int_equal(verify(signature, both, &f), 0);
+    assert_int_equal(verify(vector_signature, both, &f), 0);
+    assert_int_equal(verify(vector_signature, own, &f), -EKEYREJECTED);
+    assert_string_equal(f.text, "the signature is by another key");
+    /* One malformed key spoils the file, whichever it is. */
+    for (size_t size = strlen(own) + 1; size < strlen(both); size++) {
+        spoilt = strndup(both, size);
+        assert_int_equal(verify(signature, spoilt, &f), -EBADMSG);
+        free(take_ptr(spoilt));
+    }
+    /* A key of the same id that did not sign, in front of the one that did. */
+    same_id = replace(vector_public, "vSjjokbt", "vSjjokbu");
+    free(take_ptr(both));
+    both = text_make("%s%s", same_id, vector_public);
+    assert_int_equal(verify(vector_signature, both, &f), 0);
+    assert_int_equal(verify(vector_signature, same_id, &f), -EKEYREJECTED);
+    for (size_t i = 0; i < MINISIGN_KEYS_MAX; i++)
+        text_add(&many, vector_public);
+    assert_int_equal(verify(vector_signature, text_string(&many), &f), 0);
+    text_add(&many, vector_public);
+    assert_int_equal(verify(vector_signature, text_string(&many), &f), -EBADMSG);
+}
+
 static void refuse_key(const char *text)
 {
     _cleanup_free_ char *signature = NULL;
@@ -300,8 +337,8 @@ int main(void)
         cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_empty_message_and_comment),
         cmocka_unit_test(test_flips),           cmocka_unit_test(test_truncation),
         cmocka_unit_test(test_malformed),       cmocka_unit_test(test_long_comment),
-        cmocka_unit_test(test_key_files),       cmocka_unit_test(test_cannot_write),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_several_keys),    cmocka_unit_test(test_key_files),
+        cmocka_unit_test(test_cannot_write),    cmocka_unit_test(test_out_of_memory),
     };
 
     return cmocka_run_group_tests(tests, test_folder_enter, test_folder_leave);

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "image/build.h"
 #include "image/keys.h"
+#include "image/release.h"
 #include "trust/manifest.h"
 #include "sys/progress.h"
 #include "image/supply.h"
@@ -75,6 +76,8 @@ static int verb_build(int argc, char **argv, struct failure *f)
         { "kernel", OPTION_TEXT, &request.kernel, "KIND", "kernel instead of the profile's" },
         { "out", OPTION_TEXT, &request.out, "DIR", "where the generation's folder goes (out/)" },
         { "keys", OPTION_TEXT, &request.keys, "DIR", "signing keys (default: development keys)" },
+        { "version", OPTION_TEXT, &request.version, "X.Y.Z",
+          "name the release (default: VERSION)" },
         { "jobs", OPTION_NUMBER, &request.jobs, "N", "compile N files at once" },
         { "until", OPTION_TEXT, &until, "STEP", "stop after a step and print its folder" },
         { "explain", OPTION_FLAG, &request.explain, NULL, "say why each step runs" },
@@ -229,6 +232,48 @@ static int verb_tree(int argc, char **argv, struct failure *f)
     return r < 0 ? r : EXIT_CODE_DONE;
 }
 
+/* Where the generation lies, unless the caller wants it elsewhere. */
+static char *parent_of(const char *folder)
+{
+    _cleanup_free_ char *path = realpath(folder, NULL);
+    char *slash = path ? strrchr(path, '/') : NULL;
+
+    return slash ? text_make("%.*s", slash > path ? (int)(slash - path) : 1, path) : NULL;
+}
+
+static int verb_release(int argc, char **argv, struct failure *f)
+{
+    const char *to = NULL;
+    const struct option_spec specs[] = {
+        { "to", OPTION_TEXT, &to, "DIR", "folder of releases (default: where GENERATION lies)" },
+    };
+    const struct options options = {
+        "broch release",
+        "GENERATION [--to DIR]",
+        "Makes the one-file release of a generation and enters it into\n"
+        "the index, so that a web server or a stick can offer it.",
+        "broch release out/broch-v0.2.0-node-x86_64 --to /srv/www/broch",
+        specs,
+        ARRAY_SIZE(specs),
+        1,
+        1
+    };
+    _cleanup_free_ char *target = NULL, *file = NULL;
+    struct operands operands;
+    int r = parse(&options, argc, argv, &operands, f);
+
+    if (r != 0)
+        return r < 0 ? r : EXIT_CODE_DONE;
+    target = to ? strdup(to) : parent_of(operands.list[0]);
+    if (!target)
+        return file_failure(f, errno, "find", operands.list[0]);
+    r = release_make(operands.list[0], target, &file, f);
+    if (r < 0)
+        return r;
+    (void)puts(file);
+    return EXIT_CODE_DONE;
+}
+
 static void print_errors_markdown(void)
 {
     (void)puts("# Error catalogue\n\nEvery refusal of Broch names one of these codes. This page is "
@@ -316,8 +361,9 @@ static const struct {
     const char *name;
     verb_run run;
 } verbs[] = {
-    { "build", verb_build }, { "lock", verb_lock },     { "keys", verb_keys },
-    { "tools", verb_tree },  { "errors", verb_errors }, { "schema", verb_schema },
+    { "build", verb_build },   { "release", verb_release }, { "lock", verb_lock },
+    { "keys", verb_keys },     { "tools", verb_tree },      { "errors", verb_errors },
+    { "schema", verb_schema },
 };
 
 static int run_verb(int argc, char **argv, struct failure *f)

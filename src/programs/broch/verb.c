@@ -24,6 +24,8 @@ const struct verb verb_table[] = {
     { "poweroff", "broch-halt", VERB_MACHINE, "[--force]", "switch the machine off in order" },
     { "build", "broch-factory", VERB_DEVELOPER, "PROFILE [options]",
       "forge a profile into a signed generation" },
+    { "release", "broch-factory", VERB_DEVELOPER, "GENERATION [--to DIR]",
+      "offer a generation to machines" },
     { "run", "broch-vm", VERB_DEVELOPER, "[PROFILE] [options]",
       "boot a generation in a virtual machine" },
     { "lock", "broch-factory", VERB_DEVELOPER, "PROFILE", "renew the list of exact packages" },
