@@ -3,14 +3,13 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "disk/epoch.h"
 
 enum {
     TPM_ALG_SHA256 = 0x000b,
     TPM_CC_PolicyNV = 0x0149,
-    TPM_CC_PolicyCommandCode = 0x016c,
     TPM_CC_PolicyPCR = 0x017f,
     TPM_EO_UNSIGNED_LE = 0x0009,
-    EPOCH_SIZE = 8,
     MESSAGE_MAX = 256,
 };
 
@@ -74,20 +73,12 @@ struct digest pcr_after_word(const struct digest *pcr, const char *word)
 
 struct digest pcr_epoch_name(void)
 {
-    struct message policy = { .size = 0 }, area = { .size = 0 };
-    const struct digest none = { .bytes = { 0 } };
-    struct digest policy_digest;
+    struct message area = { .size = 0 };
 
-    /* Anybody may compare with the index, whoever has its authorization value may write it. */
-    add_bytes(&policy, none.bytes, DIGEST_SIZE);
-    add_number(&policy, TPM_CC_PolicyCommandCode, 4);
-    add_number(&policy, TPM_CC_PolicyNV, 4);
-    policy_digest = hash(&policy);
-    add_number(&area, PCR_EPOCH_INDEX, 4);
+    add_number(&area, EPOCH_INDEX, 4);
     add_number(&area, TPM_ALG_SHA256, 2);
-    add_number(&area, PCR_EPOCH_ATTRIBUTES, 4);
-    add_number(&area, DIGEST_SIZE, 2);
-    add_bytes(&area, policy_digest.bytes, DIGEST_SIZE);
+    add_number(&area, EPOCH_ATTRIBUTES, 4);
+    add_number(&area, 0, 2); /* no policy: its authorization value, which is empty, reads */
     add_number(&area, EPOCH_SIZE, 2);
     return hash(&area);
 }

@@ -6,19 +6,14 @@
  *
  * The policy that is signed is not the plain one: it is PolicyPCR(sha256:11) followed by
  * PolicyNV(epoch index <= this generation's epoch), so that a TPM whose epoch was raised refuses
- * every older generation by itself. Digests as in TPM 2.0 Library, Part 3: 23.7 (PolicyPCR), 23.9
- * (PolicyNV), 23.11 (PolicyCommandCode); names of NV indexes: Part 1, 16. */
+ * every older generation by itself. The index is that of disk/epoch.h. Digests as in TPM 2.0
+ * Library, Part 3: 23.7 (PolicyPCR), 23.9 (PolicyNV); names of NV indexes: Part 1, 16. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "trust/digest.h"
-
-/* The NV index that holds the machine's epoch: ordinary, 8 bytes, big-endian. Its public area is
- * the same on every machine, so that its name can stand in a signed policy. */
-#define PCR_EPOCH_INDEX      0x01800100u
-#define PCR_EPOCH_ATTRIBUTES 0x22080004u /* authwrite | policyread | no_da | written */
 
 enum { PCR_KERNEL_BOOT = 11, PCR_SECTIONS_MAX = 16 };
 

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/hex.h"
 #include "base/text.h"
+#include "disk/epoch.h"
 #include "image/pcr.h"
 #include "image/tool.h"
 #include "sys/file.h"
@@ -149,7 +150,7 @@ static int write_pcrsig(const struct uki *uki, struct failure *f)
                      "\"epoch\":%lld,\"nv\":\"0x%08x\"}]}",
                      PCR_KERNEL_BOOT, digest_text(&fingerprint, fingerprint_text),
                      digest_text(&uki->policy, policy_text), encoded ? encoded : "",
-                     (long long)uki->build->profile.epoch, PCR_EPOCH_INDEX);
+                     (long long)uki->build->profile.epoch, EPOCH_INDEX);
     if (!encoded || !json)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
     return write_beside(uki, ".pcrsig", json, strlen(json), f);
@@ -258,6 +259,7 @@ int build_uki(struct build *build, struct failure *f)
     step_input_text(&build->uki, "sbat", SBAT);
     step_input_digest(&build->uki, "keys", &build->keys.digest);
     step_input_number(&build->uki, "epoch", (uint64_t)build->profile.epoch);
+    step_input_number(&build->uki, "epoch-attributes", EPOCH_ATTRIBUTES);
     step_input_number(&build->uki, "date", build->supply.lock.date);
     return step_do(&build->uki, &build->shared, run, build, f);
 }

@@ -12,22 +12,38 @@
 
 static ESYS_CONTEXT *esys;
 
-int tpm_open_fd(int fd)
+static TSS2_TCTI_CONTEXT *transport;
+
+static int start_library(void)
 {
     TSS2_ABI_VERSION version = TSS2_ABI_VERSION_CURRENT;
 
+    if (Esys_Initialize(&esys, transport, &version) == TSS2_RC_SUCCESS)
+        return 0;
+    esys = NULL;
+    tpm_transport_close();
+    return -EIO;
+}
+
+int tpm_open_fd(int fd)
+{
     if (esys) {
         (void)close(fd);
         return -EALREADY;
     }
     /* Refusals are ours to word; the library would write its own lines to standard error. */
     (void)setenv("TSS2_LOG", "all+NONE", 0);
-    if (Esys_Initialize(&esys, tpm_transport_open(fd), &version) != TSS2_RC_SUCCESS) {
-        esys = NULL;
-        tpm_transport_close();
-        return -EIO;
-    }
-    return 0;
+    transport = tpm_transport_open(fd);
+    return start_library();
+}
+
+int tpm_esys_renew(void)
+{
+    CHECK(esys);
+    tpm_forget_response();
+    Esys_Finalize(&esys);
+    tpm_transport_renew();
+    return start_library();
 }
 
 int tpm_open(const char *device)

@@ -102,6 +102,11 @@ void tpm_transport_close(void)
     transport.response = NULL;
 }
 
+void tpm_transport_renew(void)
+{
+    transport.response = NULL;
+}
+
 uint64_t tpm_transport_count(void)
 {
     return transport.count;

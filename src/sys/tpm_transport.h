@@ -14,6 +14,9 @@ TSS2_TCTI_CONTEXT *tpm_transport_open(int fd);
 
 void tpm_transport_close(void);
 
+/* The library's context, and with it the buffer of responses, is gone. */
+void tpm_transport_renew(void);
+
 /* Commands sent since the process started. */
 uint64_t tpm_transport_count(void);
 
