@@ -47,7 +47,6 @@ def policy(pcr, epoch):
     """PolicyPCR(sha256:11), then PolicyNV(epoch index <= epoch). TPM 2.0 Library, Part 3, 23.7 and 23.9."""
     selection = struct.pack(">IHB3s", 1, 0x000B, 3, b"\0\x08\0")
     first = sha256(bytes(32), struct.pack(">I", 0x17F), selection, sha256(pcr))
-    write_policy = sha256(bytes(32), struct.pack(">II", 0x16C, 0x149))
-    area = struct.pack(">IHIH", 0x01800100, 0x000B, 0x22080004, 32) + write_policy + struct.pack(">H", 8)
+    area = struct.pack(">IHIHH", 0x01800100, 0x000B, 0x22040002, 0, 8)
     arguments = sha256(struct.pack(">QHH", epoch, 0, 0x0009))
     return sha256(first, struct.pack(">I", 0x149), arguments, struct.pack(">H", 0x000B), sha256(area))
