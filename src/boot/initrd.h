@@ -54,6 +54,12 @@ enum {
 
 /* In a slot: the system image, relative to the slot's root. */
 #define INITRD_SYSTEM_IMAGE "EFI/broch/system.erofs"
+/* Beside it, perhaps: that this TPM has seen the signature of this generation (disk/seal.h). */
+#define INITRD_TICKET "EFI/broch/ticket"
+
+/* In the system image: the public half of the release key, whose hash stands for the org as long as
+ * there is none. */
+#define INITRD_RELEASE_KEY "/usr/lib/broch/release.pub"
 
 /* In the system image: what stage 1 starts, as its own successor. */
 #define INITRD_NEXT_PROGRAM "/usr/lib/broch/init"

@@ -20,11 +20,13 @@ static const struct {
     { "image", step_image, CODE_BOOT_IMAGE_MISSING },
     { "verity", step_verity, CODE_BOOT_VERITY },
     { "pcr-enter", step_pcr_enter, CODE_BOOT_PCR },
-    /* Place of "unseal": the key of persist leaves the TPM here and nowhere else. */
+    /* The key of persist leaves the TPM here and nowhere else. */
+    { "unseal", step_unseal, CODE_UNSEAL_POLICY },
     { "pcr-cap", step_pcr_cap, CODE_BOOT_PCR },
-    /* Place of "persist": LUKS is opened and mounted, after the cap, because from here on bytes are
-     * parsed that an attacker may have written. */
     { "root", step_root, CODE_BOOT_ROOT },
+    /* After the cap, because from here on bytes are parsed that an attacker may have written; after
+     * the root, whose verified programs make the filesystem of a new disk. */
+    { "persist", step_persist, CODE_PERSIST_HEADER },
     { "switch", step_switch, CODE_BOOT_SWITCH },
 };
 

@@ -7,7 +7,8 @@
  * again: the TPM is capped, the reason is kept, and the machine restarts or halts
  * (boot/attempts.h). There is no prompt and no shell.
  *
- * All memory is in one static object; nothing is allocated. */
+ * All memory of ours is in one static object. The libraries behind the TPM and the encrypted disk
+ * allocate, which this code does not. */
 #pragma once
 
 #include <stdbool.h>
@@ -21,6 +22,9 @@
 #include "boot/facts.h"
 #include "boot/partition.h"
 #include "boot/superblock.h"
+#include "disk/luks_header.h"
+#include "disk/persist.h"
+#include "disk/seal.h"
 #include "sys/watchdog.h"
 
 /* Where things are while stage 1 runs. */
@@ -28,9 +32,24 @@
 #define STAGE1_STATE      "/run/broch"
 #define STAGE1_SLOT_MOUNT "/run/broch/slot"
 #define STAGE1_ROOT_NAME  "broch-root"
+#define STAGE1_PERSIST    "/run/broch/persist" /* the whole filesystem, for a moment */
 
 /* Ten minutes for somebody to read the code, then the machine stops drawing power. */
 enum { STAGE1_HALT_S = 600 };
+
+/* The encrypted disk, between the steps "unseal" and "persist". */
+struct stage1_persist {
+    bool there; /* the disk of the slot has a partition for it */
+    struct partition_device device;
+    unsigned number; /* in the table */
+    enum persist_content content;
+    struct luks_header header; /* as an attacker may have written it */
+    bool policy_known;
+    struct seal_policy policy; /* of this generation */
+    struct secret sealed;      /* what the TPM gave: the preboot secret, then the binding's hash */
+    unsigned token;            /* the one that it came from */
+    struct failure refusal;    /* why it gave none; FAILURE_NONE when nothing was sealed */
+};
 
 struct stage1 {
     int kmsg_fd;
@@ -48,12 +67,15 @@ struct stage1 {
 
     struct partition_uuid slot_uuid; /* empty: the image is found by content */
     struct partition_device slot_device, slot_disk;
-    bool devices_partial;            /* the image was there before all drivers were */
-    int slot_fd;                     /* the root folder of the mounted slot, or -1 */
-    int image_fd;                    /* the system image, or the block device that is it, or -1 */
-    char image_device[24];           /* "major:minor" for verity */
-    int image_device_fd;             /* keeps the loop device until verity has it, or -1 */
-    char root_device[32];            /* the path of verity's device */
+    bool devices_partial;  /* the image was there before all drivers were */
+    int slot_fd;           /* the root folder of the mounted slot, or -1 */
+    int image_fd;          /* the system image, or the block device that is it, or -1 */
+    char image_device[24]; /* "major:minor" for verity */
+    int image_device_fd;   /* keeps the loop device until verity has it, or -1 */
+    char root_device[32];  /* the path of verity's device */
+
+    struct seal_ticket ticket; /* of the slot; size 0 when it has none */
+    struct stage1_persist persist;
 
     struct facts facts;
     struct devices devices;
@@ -70,6 +92,9 @@ MUST_USE bool step_slot_is_doubled(struct stage1 *s);
  * slot), -ENOTUNIQ when there are two. */
 MUST_USE int step_slot_find_persist(struct stage1 *s, struct partition *ret);
 
+/* Looks up the slot's own GUID again: the table was made anew. */
+MUST_USE int step_slot_renamed(struct stage1 *s, struct failure *f);
+
 typedef int (*stage1_step)(struct stage1 *s, struct failure *f);
 
 /* Runs all steps; the last one starts the next program in this process. So this only returns by
@@ -83,6 +108,9 @@ void stage1_step_done(struct stage1 *s, const char *step);
 /* Prints `broch stage1 <key>="<value>"`. */
 void stage1_note(const struct stage1 *s, const char *key, const char *value);
 
+/* Reads PCRs 7, 11 and 12 into the facts, with one command to the TPM. */
+void stage1_read_pcrs(struct stage1 *s);
+
 /* The steps, in their order. */
 int step_pseudo(struct stage1 *s, struct failure *f);
 int step_cmdline(struct stage1 *s, struct failure *f);
@@ -93,6 +121,8 @@ int step_slot(struct stage1 *s, struct failure *f);
 int step_image(struct stage1 *s, struct failure *f);
 int step_verity(struct stage1 *s, struct failure *f);
 int step_pcr_enter(struct stage1 *s, struct failure *f);
+int step_unseal(struct stage1 *s, struct failure *f);
 int step_pcr_cap(struct stage1 *s, struct failure *f);
 int step_root(struct stage1 *s, struct failure *f);
+int step_persist(struct stage1 *s, struct failure *f);
 int step_switch(struct stage1 *s, struct failure *f);

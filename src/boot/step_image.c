@@ -28,11 +28,21 @@ static int open_beneath(int folder_fd, const char *path)
     return fd < 0 ? -errno : (int)fd;
 }
 
+/* Written by a running system, so it may be anything: the TPM refuses what is not its own. */
+static void read_ticket(struct stage1 *s)
+{
+    _cleanup_close_ int fd = open_beneath(s->slot_fd, INITRD_TICKET);
+    ssize_t size = fd < 0 ? -1 : read(fd, s->ticket.bytes, sizeof(s->ticket.bytes));
+
+    s->ticket.size = size > 0 ? (size_t)size : 0;
+}
+
 /* The mount leaves the tree at once; the open file keeps the filesystem alive. */
 static int open_image(struct stage1 *s, struct failure *f)
 {
     int r;
 
+    read_ticket(s);
     s->image_fd = open_beneath(s->slot_fd, INITRD_SYSTEM_IMAGE);
     r = s->image_fd;
     (void)close(take_fd(&s->slot_fd)); /* a folder, read only */

@@ -1,7 +1,7 @@
 /* pcr-enter and pcr-cap: PCR 11 says that stage 1 runs, and then that it is over.
  *
- * Whatever is sealed for stage 1 opens only between the two. The cap is a word that systemd's tools
- * know as well, and a random value that makes the result unguessable. */
+ * Whatever is sealed for stage 1 opens only between the two. The cap is the word "leave-initrd" and
+ * a random value that makes the result unguessable. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -34,10 +34,19 @@ static int open_tpm(struct stage1 *s, struct failure *f)
     return r < 0 ? failure_set(f, f->code, r, "cannot open %s", TPM_DEVICE) : 0;
 }
 
-/* Only for the facts: a TPM without a SHA-256 bank has nothing to show. */
-static void read_pcr(unsigned pcr, struct facts_pcr *ret)
+/* A TPM without a SHA-256 bank has nothing to show. Their order is that of the command's answer. */
+void stage1_read_pcrs(struct stage1 *s)
 {
-    ret->read = tpm_read(&pcr, 1, &ret->value) == 0;
+    static const unsigned pcrs[] = { PCR_SECURE_BOOT, PCR_KERNEL, PCR_COMMAND_LINE };
+    struct facts_pcr *const facts[] = { &s->facts.pcr7, &s->facts.pcr11, &s->facts.pcr12 };
+    uint8_t values[ARRAY_SIZE(pcrs)][TPM_PCR_SIZE];
+
+    if (!s->tpm_present || tpm_read(pcrs, ARRAY_SIZE(pcrs), values) < 0)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(pcrs); i++) {
+        memcpy(facts[i]->value, values[i], TPM_PCR_SIZE);
+        facts[i]->read = true;
+    }
 }
 
 static int measure(const void *bytes, size_t size, const char *what, struct failure *f)
@@ -47,41 +56,31 @@ static int measure(const void *bytes, size_t size, const char *what, struct fail
     return r < 0 ? failure_set(f, f->code, r, "cannot measure %s: %s", what, strerror(-r)) : 0;
 }
 
-static int measure_word(const char *word, struct failure *f)
-{
-    return measure(word, strlen(word), word, f);
-}
-
 int step_pcr_enter(struct stage1 *s, struct failure *f)
 {
+    static const char word[] = "enter-initrd";
     int r = open_tpm(s, f);
 
-    if (r < 0 || !s->tpm_present)
-        return r;
-    read_pcr(PCR_SECURE_BOOT, &s->facts.pcr7);
-    read_pcr(PCR_COMMAND_LINE, &s->facts.pcr12);
-    r = measure_word("enter-initrd", f);
-    if (r == 0)
-        read_pcr(PCR_KERNEL, &s->facts.pcr11);
-    return r;
+    return r < 0 || !s->tpm_present ? r : measure(word, strlen(word), word, f);
 }
 
-/* Also called on every way to a failure's end, whatever was done before it. */
+/* Also called on every way to a failure's end, whatever was done before it. One event: between two
+ * of them, the first one's value would be known to everybody. */
 int step_pcr_cap(struct stage1 *s, struct failure *f)
 {
-    uint8_t random[CAP_RANDOM_SIZE];
+    static const char word[] = "leave-initrd";
+    uint8_t cap[sizeof(word) - 1 + CAP_RANDOM_SIZE];
     int r = open_tpm(s, f);
 
     if (r < 0 || !s->tpm_present)
         return r;
-    r = measure_word("leave-initrd", f);
-    if (r < 0)
-        return r;
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+    memcpy(cap, word, sizeof(word) - 1);
+    if (getrandom(cap + sizeof(word) - 1, CAP_RANDOM_SIZE, 0) != CAP_RANDOM_SIZE)
         return failure_set(f, f->code, -errno, "no random bytes for the cap");
-    r = measure(random, sizeof(random), "the cap", f);
+    r = measure(cap, sizeof(cap), "the cap", f);
     if (r < 0)
         return r;
     s->capped = true;
+    s->facts.persist.tpm_commands = (unsigned)tpm_command_count();
     return 0;
 }

@@ -234,6 +234,34 @@ int step_slot_find_persist(struct stage1 *s, struct partition *ret)
     return scan.count == 1 ? 0 : scan.count == 0 ? -ENOENT : -ENOTUNIQ;
 }
 
+static void match_slot(struct scan *scan, const struct scan_device *d)
+{
+    const struct partition_device *slot = &scan->stage1->slot_device;
+    struct facts *facts = &scan->stage1->facts;
+    struct line uuid;
+    uint32_t block_size;
+    struct gpt_entry entry;
+    struct partition p;
+
+    if (partition_parse(d->fields, d->fields_size, &p) < 0 || p.device.major != slot->major ||
+        p.device.minor != slot->minor || read_entry(d, p.number, &block_size, &entry) < 0)
+        return;
+    uuid = line_make(facts->partuuid, sizeof(facts->partuuid));
+    line_add(&uuid, entry.uuid.text);
+    scan->count++;
+}
+
+int step_slot_renamed(struct stage1 *s, struct failure *f)
+{
+    struct scan scan = { .stage1 = s };
+    int r = scan_blocks(&scan, match_slot);
+
+    if (r < 0 || scan.count != 1)
+        return failure_set(f, CODE_PERSIST_TABLE, r < 0 ? r : -EBADMSG,
+                           "the slot is not in the table that was just written");
+    return 0;
+}
+
 /* Devices that cannot be what the firmware or a person gave us to boot from; opening a floppy drive
  * takes seconds. */
 static bool is_virtual(const char *name)

@@ -22,8 +22,7 @@ void recovery_key_encode(const uint8_t random[static RECOVERY_KEY_SIZE], struct 
     }
 }
 
-/* The digits that are complete, whose checksum has to fit. */
-static bool group_fits(const uint8_t digits[static RECOVERY_KEY_GROUP_DIGITS])
+bool recovery_key_group_fits(const uint8_t digits[static RECOVERY_KEY_GROUP_DIGITS])
 {
     uint32_t value = 0;
 
@@ -57,7 +56,7 @@ static int add_character(struct secret *digits, char c)
         return -EBADMSG;
     digits->bytes[digits->size] = (uint8_t)c;
     if (inside == RECOVERY_KEY_GROUP_DIGITS - 1 &&
-        !group_fits(&digits->bytes[digits->size - inside]))
+        !recovery_key_group_fits(&digits->bytes[digits->size - inside]))
         return -EBADMSG;
     digits->size++;
     return 0;

@@ -11,6 +11,7 @@
  * typed without separators. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,9 @@ void recovery_key_encode(const uint8_t random[static RECOVERY_KEY_SIZE], struct 
  * *ret_digits is set on success only. */
 MUST_USE int recovery_key_parse(const char *typed, size_t size, struct secret *ret_digits,
                                 unsigned *ret_group);
+
+/* True for the six digits of a group that can be one. */
+bool recovery_key_group_fits(const uint8_t digits[static RECOVERY_KEY_GROUP_DIGITS]);
 
 /* "123456-...": the digits in groups, for a person. */
 void recovery_key_format(const struct secret *digits, char ret_text[static RECOVERY_KEY_TEXT_SIZE]);

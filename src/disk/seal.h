@@ -52,6 +52,11 @@ struct seal_ticket {
 MUST_USE int seal_provision(const struct secret *owner, const struct secret *lockout,
                             uint64_t epoch, struct failure *f);
 
+/* What seal_provision() does but for the authorizations, for a TPM without an owner: storage root
+ * key and epoch index. What is sealed after it opens; the owner comes when the disk that its
+ * authorization follows from is finished. CODE_TPM_OWNED when there is an owner. */
+MUST_USE int seal_prepare(uint64_t epoch, struct failure *f);
+
 /* Seals `content` (SEAL_CONTENT_SIZE bytes) for machines states with this PCR 7, now or later: no
  * PCR is read. CODE_UNSEAL_TPM when there is no storage root key. */
 MUST_USE int seal_make(const struct seal_policy *policy, const uint8_t pcr7[static SEAL_PCR_SIZE],

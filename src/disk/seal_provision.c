@@ -253,6 +253,18 @@ static int make_index(struct ownership *o, uint64_t epoch)
     return write_index(o, epoch);
 }
 
+int seal_prepare(uint64_t epoch, struct failure *f)
+{
+    struct ownership o = { .srk = ESYS_TR_NONE, .session = ESYS_TR_NONE, .f = f };
+    int r = begin(&o, true);
+
+    if (r == 0 && o.owner_set)
+        r = seal_refused(f, CODE_TPM_OWNED, 0, "owner authorization is set");
+    if (r == 0)
+        r = make_index(&o, epoch);
+    return tpm_esys() ? finish(&o, r) : r;
+}
+
 int seal_epoch_read(uint64_t *ret, struct failure *f)
 {
     struct ownership o = { .f = f };

@@ -23,7 +23,7 @@ const struct plan_wish plan_slot = {
           { "crc32c_generic", "aesni_intel", "xts", "dm_crypt", "btrfs" } },
         /* Keyboards that the kernel does not bring itself (PS/2 is built in). Their controllers are
          * drivers below. */
-        { INITRD_REQUEST_KEYBOARD, { "hid_generic", "usbhid", "hyperv_keyboard" } },
+        { INITRD_REQUEST_KEYBOARD, { "hid_generic", "usbhid" } },
     },
     .drivers = {
         /* What a slot's disk can hang on */

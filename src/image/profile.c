@@ -51,8 +51,9 @@ static const struct schema budget_schema = SCHEMA(
 static const struct schema_key disk_keys[] = {
     { SCHEMA_SIZE("slot", struct profile_disk, slot, 64 * MIB, 64 * GIB), .fallback.size = 2 * GIB,
       .help = "Size of each slot; at least twice the generation's size." },
-    { SCHEMA_SIZE("persist", struct profile_disk, persist, 16 * MIB, 64 * GIB),
-      .fallback.size = 64 * MIB, .help = "Room for persist at the end of disk.raw." },
+    { SCHEMA_SIZE("persist", struct profile_disk, persist, 256 * MIB, 64 * GIB),
+      .fallback.size = 512 * MIB,
+      .help = "Room for persist at the end of disk.raw; it grows at the first start." },
 };
 static const struct schema disk_schema =
     SCHEMA("disk", "Layout of disk.raw.", struct profile_disk, disk_keys);

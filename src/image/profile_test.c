@@ -32,7 +32,7 @@ static void test_defaults(void **state)
     assert_int_equal(profile.budgets.initrd, 8 << 20);
     assert_int_equal(profile.budgets.system, 512 << 20);
     assert_int_equal(profile.disk.slot, 2ull << 30);
-    assert_int_equal(profile.disk.persist, 64 << 20);
+    assert_int_equal(profile.disk.persist, 512 << 20);
     assert_string_equal(profile.folder, "./profiles/node");
     profile_done(&profile);
 }

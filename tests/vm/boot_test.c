@@ -101,7 +101,7 @@ static void check_running_system(struct place *place)
 
     assert_non_null(strstr(text, fixture_manifest.name));
     assert_non_null(strstr(text, "development"));
-    assert_non_null(strstr(text, "volatile"));
+    assert_non_null(strstr(text, "persistent"));
     assert_non_null(strstr(write, "Read-only"));
     assert_non_null(strstr(execute, "ermission denied"));
     assert_non_null(strstr(lockdown, "[integrity]"));

@@ -1,0 +1,295 @@
+/* persist: the encrypted disk is opened, or made at the first start, and mounted in the new root.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/line.h"
+#include "boot/persist_tpm.h"
+#include "boot/prompt.h"
+#include "boot/stage1.h"
+#include "disk/derive.h"
+#include "disk/partition_table.h"
+#include "disk/recovery_key.h"
+#include "disk/volume.h"
+
+#define MAPPED "/dev/mapper/" VOLUME_NAME
+
+enum { TRIES = 3, NODE_PATH_SIZE = sizeof("/dev/") + PARTITION_NAME_MAX };
+
+static void node_path(const struct partition_device *d, char ret[static NODE_PATH_SIZE])
+{
+    struct line l = line_make(ret, NODE_PATH_SIZE);
+
+    line_addf(&l, "/dev/%s", d->name);
+}
+
+/* --- The key --- */
+
+/* The way without questions. What the TPM gave also says what the disk has to be. */
+static int unlock_by_tpm(struct stage1 *s, struct volume *v, const struct binding *b,
+                         struct secret *ret_key, struct failure *f)
+{
+    const struct token_tpm2 *token = &s->persist.header.tokens[s->persist.token];
+    _cleanup_secret_ struct secret passphrase = SECRET_INIT;
+    uint8_t hash[BINDING_HASH_SIZE];
+    int r;
+
+    CHECK(s->persist.sealed.size == SEAL_CONTENT_SIZE);
+    binding_hash(b, hash);
+    if (memcmp(hash, s->persist.sealed.bytes + DERIVE_PREBOOT_SIZE, sizeof(hash)) != 0)
+        return failure_set(f, CODE_PERSIST_BINDING, -EKEYREJECTED,
+                           "the header is not the one that the secret was sealed for");
+    r = derive_passphrase(s->persist.sealed.bytes, token->org, volume_uuid(v), &passphrase, f);
+    secret_wipe(&s->persist.sealed);
+    return r < 0 ? r : volume_unlock(v, &passphrase, (int)token->keyslot, ret_key, f);
+}
+
+static void say_why(struct stage1 *s)
+{
+    char text[FAILURE_TEXT_MAX + 256];
+    struct line l = line_make(text, sizeof(text));
+    const struct failure *why = &s->persist.refusal;
+
+    line_add(&l, "\nThis machine's disk did not open by itself.\n");
+    if (why->cause != 0)
+        line_addf(&l, "%s: %s\n", code_entry(why->code)->id, code_entry(why->code)->meaning);
+    else
+        line_add(&l, "Its key is in no TPM of this machine, or Secure Boot is off.\n");
+    line_addf(&l, "Type the recovery key, %d groups of %d digits.\n", RECOVERY_KEY_GROUPS,
+              RECOVERY_KEY_GROUP_DIGITS);
+    prompt_say(text);
+}
+
+static int ask(struct stage1 *s, struct volume *v, struct secret *ret_key, struct failure *f)
+{
+    int r = prompt_open(s, f);
+
+    if (r < 0)
+        return r;
+    say_why(s);
+    stage1_note(s, "recovery", "wanted");
+    for (unsigned i = 1; i <= TRIES; i++) {
+        _cleanup_secret_ struct secret digits = SECRET_INIT;
+        char text[64];
+        struct line l = line_make(text, sizeof(text));
+
+        line_addf(&l, "recovery key (try %u of %d): ", i, TRIES);
+        prompt_say(text);
+        r = prompt_read_key(s, &digits, f);
+        if (r < 0)
+            break;
+        prompt_say("checking...\n");
+        r = volume_unlock(v, &digits, VOLUME_ANY, ret_key, f);
+        if (r == 0)
+            break;
+        prompt_say("This key does not open the disk.\n");
+    }
+    prompt_close();
+    return r;
+}
+
+static int unlock(struct stage1 *s, struct volume *v, const struct binding *b,
+                  struct secret *ret_key, struct failure *f)
+{
+    struct facts_persist *facts = &s->facts.persist;
+    int r = -EKEYREJECTED;
+
+    if (s->persist.sealed.size > 0) {
+        r = unlock_by_tpm(s, v, b, ret_key, f);
+        if (r == 0)
+            facts->route = "tpm";
+        if (r < 0 && f->code == CODE_PERSIST_BINDING)
+            return r; /* somebody changed the disk: no key is asked for */
+        if (r < 0) {
+            s->persist.refusal = *f;
+            facts->refusal = code_entry(f->code)->id;
+            stage1_note(s, "unseal-refused", facts->refusal);
+        }
+    }
+    if (r == 0)
+        return 0;
+    r = ask(s, v, ret_key, f);
+    if (r == 0)
+        facts->route = "recovery";
+    return r;
+}
+
+/* --- The first start --- */
+
+/* Said on the consoles and nowhere else. */
+static void show_recovery_key(struct stage1 *s, const struct secret *digits)
+{
+    char key[RECOVERY_KEY_TEXT_SIZE];
+    struct failure f = FAILURE_NONE;
+
+    if (prompt_open(s, &f) < 0) {
+        stage1_note(s, "recovery-key-unseen", f.text);
+        return;
+    }
+    recovery_key_format(digits, key);
+    prompt_say("\nThis machine's disk has a new recovery key. It is shown once. Write it down:\n\n"
+               "    ");
+    prompt_say(key);
+    prompt_say(
+        "\n\nIt opens the disk when the TPM does not. Prove it later: broch recovery verify\n\n");
+    explicit_bzero(key, sizeof(key));
+    prompt_close();
+}
+
+static int new_recovery_key(struct stage1 *s, struct volume *v, const struct secret *key,
+                            struct failure *f)
+{
+    _cleanup_secret_ struct secret digits = SECRET_INIT;
+    uint8_t random[RECOVERY_KEY_SIZE];
+    int r;
+
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return failure_set(f, CODE_INTERNAL, -EIO, "no random bytes");
+    recovery_key_encode(random, &digits);
+    explicit_bzero(random, sizeof(random));
+    r = volume_set_recovery(v, key, &digits, f);
+    if (r == 0)
+        show_recovery_key(s, &digits);
+    return r;
+}
+
+/* The disk is this machine's from now on, and so are its GUIDs. */
+static int adopt_table(struct stage1 *s, struct failure *f)
+{
+    char disk[NODE_PATH_SIZE];
+    int r;
+
+    node_path(&s->slot_disk, disk);
+    r = partition_table_adopt(disk, s->persist.number, f);
+    return r < 0 ? r : step_slot_renamed(s, f);
+}
+
+/* What is being opened or made. */
+struct opening {
+    struct volume *volume;
+    struct secret key;
+    struct binding binding;
+    char node[VOLUME_NODE_SIZE];
+};
+
+/* In this order a power cut at any moment leaves either a disk that says it is unfinished, which
+ * nothing was ever written to, or one that opens. The TPM gets its owner only afterwards (use()):
+ * its authorization follows from the volume key, and must not be that of a disk that is gone. */
+static int make(struct stage1 *s, const char *device, struct opening *o, struct failure *f)
+{
+    int r;
+
+    stage1_note(s, "persist", "made anew");
+    s->facts.persist.route = "new";
+    r = adopt_table(s, f);
+    if (r == 0)
+        r = volume_format(device, &o->volume, &o->key, f);
+    if (r == 0)
+        r = volume_binding(o->volume, &o->binding, f);
+    if (r == 0)
+        r = volume_activate(o->volume, &o->binding, &o->key, o->node, f);
+    if (r == 0)
+        r = persist_make_filesystem(MAPPED, o->binding.btrfs, STAGE1_NEW_ROOT, STAGE1_PERSIST, f);
+    if (r == 0) {
+        persist_tpm_enroll(s, o->volume, &o->binding, &o->key);
+        r = new_recovery_key(s, o->volume, &o->key, f);
+    }
+    return r < 0 ? r : volume_finish(o->volume, f);
+}
+
+static int open_disk(struct stage1 *s, const char *device, struct opening *o, struct failure *f)
+{
+    int r = volume_open(device, &o->volume, f);
+
+    if (r == 0)
+        r = volume_binding(o->volume, &o->binding, f);
+    if (r == 0)
+        r = unlock(s, o->volume, &o->binding, &o->key, f);
+    return r < 0 ? r : volume_activate(o->volume, &o->binding, &o->key, o->node, f);
+}
+
+/* --- The whole --- */
+
+static void note_open(struct stage1 *s, const struct opening *o)
+{
+    struct facts_persist *facts = &s->facts.persist;
+    struct line uuid = line_make(facts->uuid, sizeof(facts->uuid));
+    struct line device = line_make(facts->device, sizeof(facts->device));
+
+    facts->open = true;
+    line_add(&uuid, volume_uuid(o->volume));
+    line_add(&device, o->node);
+}
+
+/* What can only be done while the volume key is here, then the generation's own start. */
+static int use_whole(struct stage1 *s, const struct opening *o, int fd, struct failure *f)
+{
+    bool snapshots = false;
+    int r;
+
+    if (strcmp(s->facts.persist.route, "recovery") == 0)
+        persist_tpm_enroll(s, o->volume, &o->binding, &o->key);
+    persist_tpm_own(s, fd, volume_uuid(o->volume), &o->key);
+    r = persist_note_generation(fd, s->facts.cmdline.generation, &snapshots, f);
+    if (r == 0 && snapshots)
+        stage1_note(s, "snapshots", "taken");
+    return r;
+}
+
+static int use(struct stage1 *s, const struct opening *o, struct failure *f)
+{
+    _cleanup_close_ int fd = -1;
+    int r = persist_mount(MAPPED, o->binding.btrfs, STAGE1_PERSIST, f);
+
+    if (r < 0)
+        return r;
+    fd = open(STAGE1_PERSIST, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    r = fd < 0 ? failure_set(f, CODE_PERSIST_MOUNT, -errno, "cannot open " STAGE1_PERSIST)
+               : use_whole(s, o, fd, f);
+    if (r == 0)
+        r = persist_mount_root(MAPPED, STAGE1_NEW_ROOT, f);
+    if (umount2(STAGE1_PERSIST, MNT_DETACH) == 0)
+        (void)rmdir(STAGE1_PERSIST); /* an empty folder harms nobody */
+    return r;
+}
+
+static int open_or_make(struct stage1 *s, struct failure *f)
+{
+    struct opening o = { .volume = NULL };
+    char device[NODE_PATH_SIZE];
+    int r;
+
+    node_path(&s->persist.device, device);
+    r = s->persist.content == PERSIST_OURS ? open_disk(s, device, &o, f) : make(s, device, &o, f);
+    if (r == 0) {
+        note_open(s, &o);
+        r = use(s, &o, f);
+    }
+    volume_close(o.volume);
+    secret_wipe(&o.key);
+    return r;
+}
+
+int step_persist(struct stage1 *s, struct failure *f)
+{
+    int r;
+
+    if (!s->persist.there)
+        return 0;
+    if (s->persist.content == PERSIST_FOREIGN)
+        return failure_set(f, CODE_PERSIST_FOREIGN, -EKEYREJECTED,
+                           "%s holds something that Broch did not make", s->persist.device.name);
+    r = devices_request(&s->devices, INITRD_REQUEST_PERSIST, f);
+    if (r == 0 && mkdir(STAGE1_PERSIST, 0700) < 0)
+        r = failure_set(f, CODE_PERSIST_MOUNT, -errno, "cannot make " STAGE1_PERSIST);
+    if (r == 0)
+        r = open_or_make(s, f);
+    secret_wipe(&s->persist.sealed);
+    return r;
+}
