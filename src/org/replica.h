@@ -119,9 +119,9 @@ MUST_USE int replica_load(struct replica *r, const struct store *s);
  * peers. */
 bool replica_stale(const struct replica *r);
 
-/* True when the disk holds entries that could not be taken because something before them is missing:
- * a checkpoint that stood for it ended with its signer. Peers may have it. The owner loads the disk
- * anew after a session that ended in equal roots, and makes no smaller disk until then. */
+/* True when the disk holds entries that could not be taken because something before them is
+ * missing: a checkpoint that stood for it ended with its signer. Peers may have it. The owner loads
+ * the disk anew after a session that ended in equal roots, and makes no smaller disk until then. */
 bool replica_incomplete(const struct replica *r);
 
 /* Makes a checkpoint of everything that is valid here: fills *ret but for its signature, and calls

@@ -69,7 +69,7 @@ struct state_node {
     struct store_memory *image;
     uint64_t instance;
     uint64_t leaf_seq;
-    uint64_t taken; /* by its replica when it was loaded */
+    uint64_t taken;    /* by its replica when it was loaded */
     uint64_t heard_ms; /* of the peer */
     uint64_t sent_ms;  /* when the last message on its way arrives: they keep their order */
     uint32_t session;
