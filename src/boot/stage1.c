@@ -57,7 +57,7 @@ void stage1_note(const struct stage1 *s, const char *key, const char *value)
 
 /* A failed check ends like any other failure. A second one, on that way, can only abort: the
  * kernel then panics over the loss of its init and restarts. */
-static void check_failure(void)
+void stage1_check_failed(void)
 {
     static bool entered;
     struct failure f;
@@ -80,7 +80,7 @@ static void start(struct stage1 *s)
 void stage1_run(void)
 {
     start(&state);
-    (void)check_set_hook(check_failure); /* there was none */
+    (void)check_set_hook(stage1_check_failed); /* there was none */
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
         struct failure f = { .code = steps[i].code };
 

@@ -101,6 +101,9 @@ typedef int (*stage1_step)(struct stage1 *s, struct failure *f);
  * way of reboot(2), which is to say never. */
 __attribute__((noreturn)) void stage1_run(void);
 
+/* Ends like any other failure: for checks that fail, here and in what is loaded later. */
+void stage1_check_failed(void);
+
 /* Prints the marker of a finished step and notes its time. The runner calls it, and the last step,
  * from which no runner returns. */
 void stage1_step_done(struct stage1 *s, const char *step);

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/line.h"
+#include "boot/disk_library.h"
 #include "boot/persist_tpm.h"
 #include "boot/prompt.h"
 #include "boot/stage1.h"
@@ -285,7 +286,9 @@ int step_persist(struct stage1 *s, struct failure *f)
     if (s->persist.content == PERSIST_FOREIGN)
         return failure_set(f, CODE_PERSIST_FOREIGN, -EKEYREJECTED,
                            "%s holds something that Broch did not make", s->persist.device.name);
-    r = devices_request(&s->devices, INITRD_REQUEST_PERSIST, f);
+    r = disk_library_load(STAGE1_NEW_ROOT, stage1_check_failed, f);
+    if (r == 0)
+        r = devices_request(&s->devices, INITRD_REQUEST_PERSIST, f);
     if (r == 0 && mkdir(STAGE1_PERSIST, 0700) < 0)
         r = failure_set(f, CODE_PERSIST_MOUNT, -errno, "cannot make " STAGE1_PERSIST);
     if (r == 0)

@@ -15,10 +15,9 @@
 #include "base/hex.h"
 #include "base/line.h"
 #include "disk/subvolume.h"
-#include "disk/volume.h"
 #include "sys/mount.h"
 
-enum { LOOK_BLOCK = 1 << 16, PATH_SIZE = 256, GENERATION_MAX = 128 };
+enum { PATH_SIZE = 256, GENERATION_MAX = 128 };
 
 #define LAST_GENERATION "@broch/last-generation"
 #define SNAPSHOTS       "@snapshots"
@@ -26,39 +25,6 @@ enum { LOOK_BLOCK = 1 << 16, PATH_SIZE = 256, GENERATION_MAX = 128 };
 static int fail(struct failure *f, enum code code, int r, const char *what)
 {
     return failure_set(f, code, r, "%s: %s", what, strerror(-r));
-}
-
-static bool is_zero(const uint8_t *bytes, size_t size)
-{
-    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
-}
-
-int persist_look(int fd, enum persist_content *ret, struct luks_header *ret_header,
-                 struct failure *f)
-{
-    static uint8_t bytes[LUKS_HEADER_SCAN_SIZE];
-    bool zero = true;
-    ssize_t size;
-    int r;
-
-    for (off_t at = 0; zero && at < PERSIST_LOOK_SIZE; at += LOOK_BLOCK) {
-        size = pread(fd, bytes, LOOK_BLOCK, at);
-        if (size < 0)
-            return fail(f, CODE_PERSIST_HEADER, -errno, "the disk cannot be read");
-        zero = is_zero(bytes, (size_t)size);
-    }
-    *ret = PERSIST_EMPTY;
-    if (zero)
-        return 0;
-    size = pread(fd, bytes, sizeof(bytes), 0);
-    if (size < 0)
-        return fail(f, CODE_PERSIST_HEADER, -errno, "the disk cannot be read");
-    r = luks_header_scan(bytes, (size_t)size, ret_header);
-    *ret = r < 0                                                     ? PERSIST_FOREIGN
-           : strcmp(ret_header->label, VOLUME_LABEL_UNFINISHED) == 0 ? PERSIST_UNFINISHED
-           : strcmp(ret_header->label, VOLUME_LABEL_DONE) == 0       ? PERSIST_OURS
-                                                                     : PERSIST_FOREIGN;
-    return 0;
 }
 
 /* --- Making --- */

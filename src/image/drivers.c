@@ -100,12 +100,16 @@ static const char *base_name(const char *file)
 }
 
 /* Copies the planned modules into `folder` and unpacks them there, in the plan as well: zstd packs
- * them better than they were packed, and stage 1 unpacks nothing. */
+ * them better than they were packed, and stage 1 unpacks nothing. What only debuggers read goes,
+ * which is a tenth of what has to be hashed when a module is loaded; each is signed anew anyway. */
 static int unpack_modules(const struct build *build, struct plan *plan, const char *release,
                           const char *folder, struct failure *f)
 {
     struct tool tool = tool_make(&build->tree, "drivers", build->supply.lock.date);
     struct arguments unpack = ARGUMENTS("xz", "--decompress", "--");
+    struct arguments strip =
+        ARGUMENTS("strip", "--strip-unneeded", "--remove-section=.BTF", "--remove-section=.BTF_ids",
+                  "--remove-section=.comment", "--");
     bool packed = false;
     int r = file_make_folders(folder, f);
 
@@ -129,7 +133,10 @@ static int unpack_modules(const struct build *build, struct plan *plan, const ch
     for (size_t i = 0; i < plan->file_count; i++) {
         if (is_packed(plan->files[i]))
             plan->files[i][strlen(plan->files[i]) - strlen(PACKED_ENDING)] = '\0';
+        arguments_add(&strip, base_name(plan->files[i]));
     }
+    if (r == 0 && plan->file_count > 0)
+        r = tool_run(&tool, &strip, f);
     return r;
 }
 
@@ -229,6 +236,7 @@ int build_drivers(struct build *build, struct failure *f)
     step_input_digest(&build->drivers, "kernel", &build->kernel.result);
     step_input_digest(&build->drivers, "keys", &build->keys.digest);
     plan_input(&plan_slot, &build->drivers);
+    step_input_number(&build->drivers, "stripped", 1);
     step_input_number(&build->drivers, "date", build->supply.lock.date);
     return step_do(&build->drivers, &build->shared, run, build, f);
 }

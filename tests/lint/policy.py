@@ -79,6 +79,8 @@ BROCH = Policy(
         "src/image/system.c": "runs mkfs.erofs and veritysetup: tests/factory/test_system.py",
         "src/image/uki.c": "runs ukify and osslsigncode: tests/factory/test_uki.py",
         "src/sys/sandbox.c": "spawn_test.c runs programs in it, tests/factory as another user",
+        "src/boot/disk_library.c": "passes calls on to an object of the verified root: VM tests run it",
+        "src/disk/library.c": "a table of functions: VM tests run it",
         "src/boot/p*t*.c": "the recovery prompt and the TPM of persist: tests/vm/disk_test.c, unlock_test.c",
         "src/boot/s*.c": "stage 1's steps act on a kernel: VM tests run them, good and refused",
         "src/boot/ending.c": "halts and restarts machines: VM tests run it",
