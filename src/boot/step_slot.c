@@ -146,18 +146,41 @@ static int open_disk(const struct scan_device *d, uint32_t *ret_block_size)
     return open_device(&disk);
 }
 
-static int read_header(int fd, uint32_t block_size, struct gpt_header *ret)
-{
-    uint8_t bytes[GPT_BLOCK_SIZE_MAX];
-    int r = attribute_read_at(fd, block_size, bytes, block_size);
+/* The two copies of a table. The kernel takes the first one that is whole ("gpt" on its command
+ * line makes it look at the backup), and so may the firmware. After a power cut in the middle of
+ * making a disk this machine's own, they tell different GUIDs; whoever matches is the one that was
+ * meant. */
+enum table { TABLE_FIRST, TABLE_BACKUP, TABLE_COUNT };
 
-    return r < 0 ? r : gpt_header_parse(bytes, block_size, ret);
+static int header_block(const struct scan_device *d, enum table table, uint32_t block_size,
+                        uint64_t *ret)
+{
+    uint64_t size;
+    int r = read_number(d, "../size", &size);
+
+    *ret = GPT_FIRST_BLOCK;
+    if (r < 0 || table == TABLE_FIRST)
+        return r;
+    size /= block_size / SECTOR_SIZE;
+    *ret = size - 1;
+    return size > 1 ? 0 : -EBADMSG;
 }
 
-/* The entry of partition `number`, by the first header: the only one that the kernel believes
- * unless it is told otherwise on its command line. */
-static int read_entry(const struct scan_device *d, uint32_t number, uint32_t *ret_block_size,
-                      struct gpt_entry *ret)
+static int read_header(const struct scan_device *d, int fd, enum table table, uint32_t block_size,
+                       struct gpt_header *ret)
+{
+    uint8_t bytes[GPT_BLOCK_SIZE_MAX];
+    uint64_t block;
+    int r = header_block(d, table, block_size, &block);
+
+    if (r == 0)
+        r = attribute_read_at(fd, block * block_size, bytes, block_size);
+    return r < 0 ? r : gpt_header_parse(bytes, block_size, block, ret);
+}
+
+/* The entry of partition `number` in one of the tables. */
+static int read_entry(const struct scan_device *d, enum table table, uint32_t number,
+                      uint32_t *ret_block_size, struct gpt_entry *ret)
 {
     uint8_t bytes[GPT_ENTRY_SIZE_MIN];
     struct gpt_header header;
@@ -168,7 +191,7 @@ static int read_entry(const struct scan_device *d, uint32_t number, uint32_t *re
 
     if (fd < 0)
         return fd;
-    r = read_header(fd, block_size, &header);
+    r = read_header(d, fd, table, block_size, &header);
     if (r == 0)
         r = gpt_entry_offset(&header, number, block_size, &offset);
     if (r == 0)
@@ -187,17 +210,38 @@ static bool agrees(const struct scan_device *d, const struct gpt_entry *e, uint3
            size / sectors == e->last_block - e->first_block + 1;
 }
 
+/* True when one of the tables says of partition `number` what `is` asks for. */
+static bool some_entry(const struct scan_device *d, uint32_t number, const char *wanted,
+                       bool (*is)(const struct gpt_entry *e, const char *wanted))
+{
+    for (enum table table = TABLE_FIRST; table < TABLE_COUNT; table++) {
+        uint32_t block_size;
+        struct gpt_entry entry;
+
+        if (read_entry(d, table, number, &block_size, &entry) == 0 &&
+            agrees(d, &entry, block_size) && is(&entry, wanted))
+            return true;
+    }
+    return false;
+}
+
+static bool has_uuid(const struct gpt_entry *e, const char *wanted)
+{
+    return strcmp(e->uuid.text, wanted) == 0;
+}
+
+static bool has_type(const struct gpt_entry *e, const char *wanted)
+{
+    return strcmp(e->type.text, wanted) == 0;
+}
+
 static void match_uuid(struct scan *scan, const struct scan_device *d)
 {
-    uint32_t block_size;
-    struct gpt_entry entry;
     struct partition p;
 
     if (partition_parse(d->fields, d->fields_size, &p) < 0 ||
-        read_entry(d, p.number, &block_size, &entry) < 0 || !agrees(d, &entry, block_size) ||
-        strcmp(entry.uuid.text, scan->stage1->slot_uuid.text) != 0)
-        return;
-    if (read_disk(d, &scan->disk) < 0)
+        !some_entry(d, p.number, scan->stage1->slot_uuid.text, has_uuid) ||
+        read_disk(d, &scan->disk) < 0)
         return;
     scan->count++;
     scan->found = p;
@@ -207,14 +251,11 @@ static void match_persist(struct scan *scan, const struct scan_device *d)
 {
     const struct partition_device *slot_disk = &scan->stage1->slot_disk;
     struct partition_device disk;
-    uint32_t block_size;
-    struct gpt_entry entry;
     struct partition p;
 
     if (partition_parse(d->fields, d->fields_size, &p) < 0 || read_disk(d, &disk) < 0 ||
         disk.major != slot_disk->major || disk.minor != slot_disk->minor ||
-        read_entry(d, p.number, &block_size, &entry) < 0 || !agrees(d, &entry, block_size) ||
-        strcmp(entry.type.text, GPT_TYPE_LUKS) != 0)
+        !some_entry(d, p.number, GPT_TYPE_LUKS, has_type))
         return;
     scan->count++;
     scan->found = p;
@@ -244,7 +285,8 @@ static void match_slot(struct scan *scan, const struct scan_device *d)
     struct partition p;
 
     if (partition_parse(d->fields, d->fields_size, &p) < 0 || p.device.major != slot->major ||
-        p.device.minor != slot->minor || read_entry(d, p.number, &block_size, &entry) < 0)
+        p.device.minor != slot->minor ||
+        read_entry(d, TABLE_FIRST, p.number, &block_size, &entry) < 0)
         return;
     uuid = line_make(facts->partuuid, sizeof(facts->partuuid));
     line_add(&uuid, entry.uuid.text);

@@ -8,7 +8,7 @@
 #include "base/hex.h"
 #include "base/number.h"
 
-enum { REVISION = 0x00010000, CHECKSUM_OFFSET = 16, CHECKSUM_SIZE = 4, OWN_BLOCK = 1 };
+enum { REVISION = 0x00010000, CHECKSUM_OFFSET = 16, CHECKSUM_SIZE = 4 };
 
 static const uint8_t signature[8] = "EFI PART";
 
@@ -41,7 +41,7 @@ static bool is_sane(const struct gpt_header *h)
            h->entry_size % GPT_ENTRY_SIZE_MIN == 0;
 }
 
-int gpt_header_parse(const void *bytes, size_t size, struct gpt_header *ret)
+int gpt_header_parse(const void *bytes, size_t size, uint64_t own_block, struct gpt_header *ret)
 {
     struct cursor c = cursor_make(bytes, size);
     const uint8_t *view = cursor_take(&c, sizeof(signature));
@@ -56,7 +56,7 @@ int gpt_header_parse(const void *bytes, size_t size, struct gpt_header *ret)
         crc != header_checksum(bytes, header_size))
         return -EBADMSG;
     cursor_skip(&c, 4); /* reserved */
-    if (cursor_le64(&c) != OWN_BLOCK)
+    if (cursor_le64(&c) != own_block)
         return -EBADMSG;
     cursor_skip(&c, 8 + 8 + 8 + 16); /* other header, first and last usable block, disk's GUID */
     h.entries_block = cursor_le64(&c);

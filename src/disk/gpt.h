@@ -31,9 +31,11 @@ struct gpt_header {
     uint32_t entry_size; /* bytes */
 };
 
-/* Parses the block of the first header, block 1 of the disk. Its checksum and its own position are
- * checked. Returns 0 or -EBADMSG. */
-MUST_USE int gpt_header_parse(const void *bytes, size_t size, struct gpt_header *ret);
+/* Parses the block of a header: the first one is block 1 of the disk, the backup its last block. Its
+ * checksum and its own position are checked. Returns 0 or -EBADMSG. */
+enum { GPT_FIRST_BLOCK = 1 };
+MUST_USE int gpt_header_parse(const void *bytes, size_t size, uint64_t own_block,
+                              struct gpt_header *ret);
 
 /* LUKS (Discoverable Partitions Specification, UAPI.2): what persist is found by. */
 #define GPT_TYPE_LUKS "ca7d7ccb-63ed-4c53-861c-1742536059cc"

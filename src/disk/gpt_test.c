@@ -44,7 +44,7 @@ static void test_header(void **unused)
 
     (void)unused;
     make_block(block);
-    assert_int_equal(gpt_header_parse(block, sizeof(block), &h), 0);
+    assert_int_equal(gpt_header_parse(block, sizeof(block), GPT_FIRST_BLOCK, &h), 0);
     assert_int_equal(h.entries_block, 2);
     assert_int_equal(h.entry_count, 128);
     assert_int_equal(h.entry_size, 128);
@@ -60,12 +60,12 @@ static void test_header_damaged(void **unused)
     make_block(block);
     for (size_t bit = 0; bit < 8 * sizeof(block); bit++) {
         block[bit / 8] = (uint8_t)(block[bit / 8] ^ (1 << (bit % 8)));
-        assert_int_equal(gpt_header_parse(block, sizeof(block), &h),
+        assert_int_equal(gpt_header_parse(block, sizeof(block), GPT_FIRST_BLOCK, &h),
                          bit / 8 < sizeof(header) ? -EBADMSG : 0);
         block[bit / 8] = (uint8_t)(block[bit / 8] ^ (1 << (bit % 8)));
     }
     for (size_t size = 0; size < sizeof(header); size++)
-        assert_int_equal(gpt_header_parse(block, size, &h), -EBADMSG);
+        assert_int_equal(gpt_header_parse(block, size, GPT_FIRST_BLOCK, &h), -EBADMSG);
 }
 
 static void test_entry(void **unused)

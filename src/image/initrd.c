@@ -17,10 +17,11 @@ enum { SMALL_FILE_MAX = 4096, INITRD_MAX = 1 << 30 };
 
 /* Both consoles, the serial one last because /dev/console is the last; level 5 shows our markers
  * and the kernel's warnings; no rate limit for markers; no self-test of each cipher that a module
- * brings, which together take longer than everything else; a panic restarts the machine. */
+ * brings, which together take longer than everything else; a panic restarts the machine; a
+ * partition table that a power cut left half written is read from its backup. */
 #define CMDLINE_HEAD                                                                               \
     "console=tty0 console=ttyS0,115200 loglevel=5 printk.devkmsg=on cryptomgr.notests=1 panic=5 "  \
-    "oops=panic"
+    "oops=panic gpt"
 
 /* Names in an archive have no slash in front. */
 static const char *in_archive(const char *path)

@@ -28,8 +28,8 @@ const struct plan_wish plan_slot = {
     .drivers = {
         /* What a slot's disk can hang on */
         "virtio_pci", "virtio_blk", "virtio_scsi", "nvme", "ahci", "sd_mod", "sr_mod",
-        "usb_storage", "uas", "xhci_pci", "ehci_pci", "uhci_hcd", "ohci_pci", "mmc_block", "sdhci_pci",
-        "sdhci_acpi", "vmd",
+        "usb_storage", "uas", "xhci_pci", "ehci_pci", "uhci_hcd", "ohci_pci", "mmc_block",
+        "sdhci_pci", "sdhci_acpi", "vmd",
         /* The processor's SHA instructions, which dm-verity lives on */
         "sha256_ssse3",
         /* Watchdogs, and the bus drivers that make the chipset's appear */

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct gpt_entry e;
     uint64_t offset;
 
-    if (gpt_header_parse(data, size, &h) == 0) {
+    if (gpt_header_parse(data, size, GPT_FIRST_BLOCK, &h) == 0) {
         CHECK(h.entry_count > 0 && h.entry_count <= GPT_ENTRY_COUNT_MAX);
         CHECK(gpt_entry_offset(&h, h.entry_count + 1, 512, &offset) < 0);
         if (gpt_entry_offset(&h, h.entry_count, 512, &offset) == 0)
