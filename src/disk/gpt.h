@@ -31,8 +31,8 @@ struct gpt_header {
     uint32_t entry_size; /* bytes */
 };
 
-/* Parses the block of a header: the first one is block 1 of the disk, the backup its last block. Its
- * checksum and its own position are checked. Returns 0 or -EBADMSG. */
+/* Parses the block of a header: the first one is block 1 of the disk, the backup its last block.
+ * Its checksum and its own position are checked. Returns 0 or -EBADMSG. */
 enum { GPT_FIRST_BLOCK = 1 };
 MUST_USE int gpt_header_parse(const void *bytes, size_t size, uint64_t own_block,
                               struct gpt_header *ret);
