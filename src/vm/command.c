@@ -90,6 +90,11 @@ void vm_snapshot_name(size_t disk_index, char ret_name[static VM_SNAPSHOT_NAME_M
     (void)snprintf(ret_name, VM_SNAPSHOT_NAME_MAX, "disk%zu.snapshot.qcow2", disk_index);
 }
 
+void vm_writes_name(size_t disk_index, char ret_name[static VM_SNAPSHOT_NAME_MAX])
+{
+    (void)snprintf(ret_name, VM_SNAPSHOT_NAME_MAX, "disk%zu.writes", disk_index);
+}
+
 const char *vm_variables_name(const struct vm_config *config)
 {
     return config->secure_boot ? "variables.fd" : "variables-setup.fd";
@@ -216,6 +221,18 @@ static void add_layers(struct vm_command *c, const struct vm_disk *disk, size_t 
     }
 }
 
+/* On top of all layers: what reaches it is what the guest wrote, in that order. */
+static void add_write_log(struct vm_command *c, size_t index)
+{
+    char name[VM_SNAPSHOT_NAME_MAX];
+
+    vm_writes_name(index, name);
+    addf(c, "-blockdev", "driver=file,node-name=disk%zu-writes,filename=/vm/%s", index, name);
+    addf(c, "-blockdev",
+         "driver=blklogwrites,node-name=disk%zu-logged,file=disk%zu-0,log=disk%zu-writes", index,
+         index, index);
+}
+
 /* Which device shows a disk, by its interface. */
 static const struct {
     const char *driver;
@@ -241,8 +258,9 @@ static void add_disk_device(struct vm_command *c, const struct vm_disk *disk, si
         (void)snprintf(serial, sizeof(serial), ",serial=disk%zu", index);
     if (disk->boot_index > 0)
         (void)snprintf(order, sizeof(order), ",bootindex=%d", disk->boot_index);
-    addf(c, "-device", "%s,id=device%zu,drive=disk%zu-0%s%s%s",
-         disk_devices[disk->interface].driver, index, index, bus, serial, order);
+    addf(c, "-device", "%s,id=device%zu,drive=disk%zu-%s%s%s%s",
+         disk_devices[disk->interface].driver, index, index, disk->log_writes ? "logged" : "0", bus,
+         serial, order);
 }
 
 static void add_disks(struct vm_command *c, const struct vm_config *config)
@@ -255,6 +273,8 @@ static void add_disks(struct vm_command *c, const struct vm_config *config)
             has_usb = true;
         }
         add_layers(c, &config->disks[i], i);
+        if (config->disks[i].log_writes)
+            add_write_log(c, i);
         add_disk_device(c, &config->disks[i], i);
     }
 }

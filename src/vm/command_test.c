@@ -173,6 +173,23 @@ static void test_disks(void **state)
     }
 }
 
+static void test_write_log(void **state)
+{
+    struct vm_config config = machine();
+    _cleanup_vm_command_ struct vm_command c = { .string_count = 0 };
+
+    (void)state;
+    config.disks[0] = (struct vm_disk){ .path = "/x/a", .log_writes = true };
+    config.disks[1] = (struct vm_disk){ .path = "/x/b" };
+    assert_int_equal(vm_command_qemu(&config, false, &fds, &c), 0);
+    assert_true(has_value(&c, "-blockdev", "node-name=disk0-writes,filename=/vm/disk0.writes"));
+    assert_true(has_value(&c, "-blockdev",
+                          "driver=blklogwrites,node-name=disk0-logged,file=disk0-0,"
+                          "log=disk0-writes"));
+    assert_true(has_value(&c, "-device", "drive=disk0-logged,"));
+    assert_true(has_value(&c, "-device", "drive=disk1-0,"));
+}
+
 static void test_escaping_and_extras(void **state)
 {
     struct vm_config config = machine();
@@ -260,13 +277,10 @@ static void test_swtpm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_firmware),
-        cmocka_unit_test(test_direct),
-        cmocka_unit_test(test_virtual_time),
-        cmocka_unit_test(test_disks),
-        cmocka_unit_test(test_escaping_and_extras),
-        cmocka_unit_test(test_network),
-        cmocka_unit_test(test_overlay),
+        cmocka_unit_test(test_firmware),     cmocka_unit_test(test_direct),
+        cmocka_unit_test(test_virtual_time), cmocka_unit_test(test_disks),
+        cmocka_unit_test(test_write_log),    cmocka_unit_test(test_escaping_and_extras),
+        cmocka_unit_test(test_network),      cmocka_unit_test(test_overlay),
         cmocka_unit_test(test_swtpm),
     };
 

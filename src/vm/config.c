@@ -48,6 +48,8 @@ static int check_disk(const struct vm_disk *disk, struct failure *f)
         return REFUSE(f, "disk '%s': bad serial '%s'", disk->path, disk->serial);
     if (disk->backing && disk->format != VM_DISK_QCOW2)
         return REFUSE(f, "disk '%s': only a qcow2 file can stand on another", disk->path);
+    if (disk->log_writes && (disk->read_only || disk->interface == VM_DISK_CDROM))
+        return REFUSE(f, "disk '%s': there are no writes to log", disk->path);
     if (disk->boot_index < 0)
         return REFUSE(f, "disk '%s': negative boot index", disk->path);
     return 0;

@@ -41,8 +41,9 @@ struct vm_disk {
     enum vm_disk_format backing_format;
     const char *serial; /* letters, digits, '-', '_' and '.', at most 20; NULL: "disk<index>" */
     bool read_only;
-    bool snapshot;  /* what the guest writes is gone at the end of each start */
-    int boot_index; /* > 0: place in the firmware's order; 0: the firmware decides */
+    bool snapshot;   /* what the guest writes is gone at the end of each start */
+    bool log_writes; /* every write goes to disk<index>.writes in the folder, too (write_log.h) */
+    int boot_index;  /* > 0: place in the firmware's order; 0: the firmware decides */
 };
 
 enum vm_accel {

@@ -115,6 +115,10 @@ MUST_USE bool vm_next_line(struct vm *vm, const char **ret_line);
 MUST_USE int vm_type(struct vm *vm, const char *text, struct failure *f);
 MUST_USE int vm_type_bytes(struct vm *vm, const void *bytes, size_t size, struct failure *f);
 
+/* Presses keys of the machine's keyboard, one after the other: digits, small letters, space, '-',
+ * and enter for a newline. Other characters are -EINVAL with CODE_VM_CONFIG. */
+MUST_USE int vm_press_keys(struct vm *vm, const char *text, struct failure *f);
+
 /* All text of this start so far, without control sequences; valid until the next call. */
 const char *vm_console(const struct vm *vm);
 

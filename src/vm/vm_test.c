@@ -25,6 +25,7 @@
 #include "vm/command.h"
 #include "vm/fixture_test.h"
 #include "vm/variables.h"
+#include "vm/write_log.h"
 
 #define SECONDS(n) ((n)*NS_PER_S)
 
@@ -363,6 +364,46 @@ static void test_firmware_speaks_and_listens(void **state)
     vm_close(vm);
 }
 
+/* The firmware listens to the keyboard as it does to the serial line. */
+static void test_keyboard(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = firmware_machine(place);
+    struct vm *vm = NULL;
+
+    OK(vm_open(&config, &vm, &f));
+    OK(vm_start(vm, &f));
+    assert_int_equal(vm_press_keys(vm, "5%", &f), -EINVAL);
+    wait_for(vm, "Press any key", 90);
+    OK(vm_press_keys(vm, "\n", &f));
+    OK(vm_wait_prompt(vm, "Boot Manager", SECONDS(20), &f));
+    OK(vm_power_cut(vm, &f));
+    vm_close(vm);
+}
+
+/* The firmware keeps its variables elsewhere, so a disk that it only looks at has an empty log. */
+static void test_write_log(void **state)
+{
+    struct place *place = *state;
+    struct vm_config config = firmware_machine(place);
+    _cleanup_free_ char *disk = text_make("%s/disk.raw", place->folder);
+    _cleanup_free_ char *path = text_make("%s/disk0.writes", place->machine);
+    _cleanup_write_log_ struct write_log log = WRITE_LOG_NONE;
+    struct vm *vm = NULL;
+
+    OK(file_write(disk, "", 0, 0600, &f));
+    assert_int_equal(truncate(disk, 1 << 20), 0);
+    config.disks[0] = (struct vm_disk){ .path = disk, .format = VM_DISK_RAW, .log_writes = true };
+    OK(vm_open(&config, &vm, &f));
+    OK(vm_start(vm, &f));
+    wait_for(vm, "BdsDxe: No bootable option or device was found.", 60);
+    OK(vm_stop(vm, 0, &f));
+    OK(write_log_open(path, &log, &f));
+    for (size_t i = 0; i < log.count; i++)
+        assert_int_equal(log.entries[i].count, 0); /* flushes at most */
+    vm_close(vm);
+}
+
 static void test_enrolled_keys(void **state)
 {
     static const char hash[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -445,6 +486,8 @@ int main(int argc, char **argv)
         TEST(test_nothing_survives_sigkill),
         TEST(test_lost_tpm_is_an_end),
         TEST(test_firmware_speaks_and_listens),
+        TEST(test_keyboard),
+        TEST(test_write_log),
         TEST(test_enrolled_keys),
         TEST(test_boot_entries),
     };
