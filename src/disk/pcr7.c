@@ -176,23 +176,22 @@ static int refuse(struct failure *f, int cause, const char *what)
     return failure_set(f, CODE_EVENT_LOG, cause, "%s", what);
 }
 
-int pcr7_predict(const void *log, size_t log_size, const uint8_t live[static EVENT_DIGEST_SIZE],
-                 const struct pcr7_change *changes, size_t change_count,
-                 uint8_t ret[static EVENT_DIGEST_SIZE], struct failure *f)
+int pcr7_predict(const struct pcr7_record *record, const struct pcr7_change *changes,
+                 size_t change_count, uint8_t ret[static EVENT_DIGEST_SIZE], struct failure *f)
 {
     struct replay r = { .changes = changes, .change_count = change_count };
-    struct event_log opened;
+    struct event_log log;
     int result;
 
     CHECK(change_count <= CHANGES_MAX);
-    result = event_log_open(log, log_size, &opened);
+    result = event_log_open(record->log, record->size, &log);
     if (result == 0)
-        result = replay(&r, &opened);
+        result = replay(&r, &log);
     if (result == -EOPNOTSUPP)
         return refuse(f, result, "this firmware measures its variables in another way");
     if (result < 0)
         return refuse(f, result, "the firmware's log of measurements is malformed");
-    if (memcmp(r.as_it_is, live, EVENT_DIGEST_SIZE) != 0)
+    if (memcmp(r.as_it_is, record->live, EVENT_DIGEST_SIZE) != 0)
         return refuse(f, -ESTALE, "the firmware's log does not lead to PCR 7");
     for (size_t i = 0; i < change_count; i++) {
         if (r.seen[i] != 1)

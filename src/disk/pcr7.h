@@ -23,14 +23,20 @@ struct pcr7_change {
     size_t size;
 };
 
+/* A machine as it is: the log, borrowed, and what its TPM says. */
+struct pcr7_record {
+    const void *log;
+    size_t size;
+    uint8_t live[EVENT_DIGEST_SIZE];
+};
+
 /* Replays the log, with the changes in place of what is there, and fills ret with PCR 7. The log
- * must lead to `live`, the register's value now. An image's authority is taken as it is: the
+ * must lead to `live`. An image's authority is taken as it is: the
  * certificate that allows the next image must be the same, with the same owner.
  *
  * CODE_EVENT_LOG: -EBADMSG malformed; -ESTALE it does not lead to `live` (something else extended
  * PCR 7 after the firmware); -ENOENT a variable to be changed was not measured, or not once;
  * -EOPNOTSUPP this firmware measures variables in another way. */
-MUST_USE int pcr7_predict(const void *log, size_t log_size,
-                          const uint8_t live[static EVENT_DIGEST_SIZE],
-                          const struct pcr7_change *changes, size_t change_count,
-                          uint8_t ret[static EVENT_DIGEST_SIZE], struct failure *f);
+MUST_USE int pcr7_predict(const struct pcr7_record *record, const struct pcr7_change *changes,
+                          size_t change_count, uint8_t ret[static EVENT_DIGEST_SIZE],
+                          struct failure *f);

@@ -40,7 +40,11 @@ static int free_recorded(void **state)
 static int predict(const struct pcr7_change *changes, size_t count, uint8_t *ret)
 {
     struct failure f = FAILURE_NONE;
-    const int r = pcr7_predict(recorded, recorded_size, live, changes, count, ret, &f);
+    struct pcr7_record record = { .log = recorded, .size = recorded_size };
+    int r;
+
+    memcpy(record.live, live, sizeof(live));
+    r = pcr7_predict(&record, changes, count, ret, &f);
 
     if (r < 0)
         assert_int_equal(f.code, CODE_EVENT_LOG);

@@ -65,9 +65,10 @@ static void test_predicted(void **state)
     static const char hash[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
     struct place *place = *state;
     const char *variables = place_path(place, "machine/variables.fd");
-    uint8_t live[EVENT_DIGEST_SIZE], predicted[EVENT_DIGEST_SIZE], content[VARIABLE_MAX];
+    uint8_t predicted[EVENT_DIGEST_SIZE], content[VARIABLE_MAX];
     _cleanup_free_ struct log *log = malloc(sizeof(*log));
     _cleanup_free_ char *digits = NULL;
+    struct pcr7_record record;
     struct pcr7_change change = { .name = "dbx", .content = content };
 
     assert_non_null(log);
@@ -75,10 +76,11 @@ static void test_predicted(void **state)
     (void)expect_ready(place);
     login(place);
     read_log(place, log);
-    read_pcr7(place, live);
-    if (pcr7_predict(log->bytes, log->size, live, NULL, 0, predicted, &place->f) < 0)
+    record = (struct pcr7_record){ .log = log->bytes, .size = log->size };
+    read_pcr7(place, record.live);
+    if (pcr7_predict(&record, NULL, 0, predicted, &place->f) < 0)
         fail_msg("%s", place->f.text);
-    assert_memory_equal(predicted, live, sizeof(live));
+    assert_memory_equal(predicted, record.live, sizeof(record.live));
     off(place);
 
     assert_int_equal(vm_variables_forbid(fixture_tree, variables, hash, &place->f), 0);
@@ -86,17 +88,15 @@ static void test_predicted(void **state)
         vm_variables_get(fixture_tree, variables, "dbx", VM_GUID_SECURITY, &digits, &place->f), 0);
     change.size = strlen(digits) / 2;
     assert_int_equal(hex_decode(digits, strlen(digits), content, change.size), 0);
-    assert_int_equal(pcr7_predict(log->bytes, log->size, live, &change, 1, predicted, &place->f),
-                     0);
-    assert_memory_not_equal(predicted, live, sizeof(live));
+    assert_int_equal(pcr7_predict(&record, &change, 1, predicted, &place->f), 0);
+    assert_memory_not_equal(predicted, record.live, sizeof(record.live));
     start(place);
     (void)expect_ready(place);
     login(place);
-    read_pcr7(place, live);
-    assert_memory_equal(predicted, live, sizeof(live));
+    read_pcr7(place, record.live);
+    assert_memory_equal(predicted, record.live, sizeof(record.live));
     /* The old log is of the past. */
-    assert_int_equal(pcr7_predict(log->bytes, log->size, live, NULL, 0, predicted, &place->f),
-                     -ESTALE);
+    assert_int_equal(pcr7_predict(&record, NULL, 0, predicted, &place->f), -ESTALE);
     off(place);
 }
 
