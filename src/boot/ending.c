@@ -9,6 +9,7 @@
 #include "base/line.h"
 #include "boot/clock.h"
 #include "boot/marker.h"
+#include "sys/boot_manager.h"
 #include "sys/console.h"
 #include "sys/efivars.h"
 
@@ -16,6 +17,26 @@ enum {
     /* Well below the watchdog's timeout: a halted machine stays halted. */
     HALT_TICK_MS = 15000,
 };
+
+/* "A" or "B", "-" when it is not known: the reason is read in the other slot, too. Before the slot
+ * was found only the list of attempts knows. */
+static const char *slot_letter(const struct stage1 *s)
+{
+    static const char *const letters[ATTEMPTS_SLOTS] = { "A", "B" };
+
+    if (s->slot_uuid.text[0] && attempts_is_pair(&s->attempts.all))
+        return letters[s->attempts.own];
+    return s->slot_uuid.text[0] && s->facts.slot ? s->facts.slot : "-";
+}
+
+static bool reason_is_about(const char *reason, const char *letter)
+{
+    static const char start[] = "slot=";
+    size_t skip = sizeof(start) - 1, length = strlen(letter);
+
+    return strncmp(reason, start, skip) == 0 && strncmp(reason + skip, letter, length) == 0 &&
+           reason[skip + length] == ' ';
+}
 
 /* The same words as the marker's, so that the next boot shows what this one did. */
 static void keep_reason(struct stage1 *s, const char *step, const struct failure *f)
@@ -26,10 +47,12 @@ static void keep_reason(struct stage1 *s, const char *step, const struct failure
 
     if (s->efivars_fd < 0)
         return;
-    /* That there were too many starts is told by the code; why they failed is worth keeping. */
-    if (f->code == CODE_BOOT_ATTEMPTS && s->facts.last_failure[0])
+    /* That there were too many starts is told by the code; why they failed is worth keeping, if it
+     * is about this slot. Who only passes through to the other slot has nothing to say. */
+    if (s->attempts.redirected ||
+        (f->code == CODE_BOOT_ATTEMPTS && reason_is_about(s->facts.last_failure, slot_letter(s))))
         return;
-    line_addf(&l, "%s step=%s %s", code_entry(f->code)->id, step, f->text);
+    line_addf(&l, "slot=%s %s step=%s %s", slot_letter(s), code_entry(f->code)->id, step, f->text);
     r = efivars_read(s->efivars_fd, EFIVARS_REASON, EFIVARS_GUID_BROCH, former, sizeof(former));
     /* Flash wears out: the same reason again is not written again. */
     if (r == (int)l.length && memcmp(former, reason, l.length) == 0)
@@ -51,11 +74,37 @@ static bool cap(struct stage1 *s)
     return false;
 }
 
-/* A halt is seen by a person, whose next try is a fresh one. */
-static void clear_attempts(struct stage1 *s)
+static bool write_attempts(struct stage1 *s)
 {
-    if (s->efivars_fd >= 0)
-        (void)efivars_remove(s->efivars_fd, EFIVARS_ATTEMPTS); /* then the next start halts again */
+    uint8_t bytes[ATTEMPTS_SIZE];
+
+    attempts_encode(&s->attempts.all, bytes);
+    return efivars_write(s->efivars_fd, EFIVARS_ATTEMPTS, bytes, sizeof(bytes)) == 0;
+}
+
+/* What was decided is written before the word that makes somebody reach for the switch. Where it
+ * cannot be, going on could be for ever. BootNext comes first: alone it does no harm. */
+static enum attempts_ending carry_out(struct stage1 *s, enum attempts_ending ending)
+{
+    if (!s->attempts.known) /* nothing was read, so nothing is forgotten */
+        return ATTEMPTS_HALT;
+    if (ending == ATTEMPTS_OTHER && boot_manager_write_next(s->efivars_fd, s->other_entry) < 0)
+        ending = ATTEMPTS_HALT;
+    if (ending != ATTEMPTS_REBOOT && !write_attempts(s))
+        ending = ATTEMPTS_HALT;
+    return ending;
+}
+
+/* Three wrong keys say nothing against the slot: this start does not count. */
+static enum attempts_ending start_again(struct stage1 *s)
+{
+    struct attempts_slot *own = &s->attempts.all.slots[s->attempts.own];
+
+    if (!s->attempts.known)
+        return ATTEMPTS_HALT;
+    if (own->count > 0)
+        own->count--;
+    return write_attempts(s) ? ATTEMPTS_REBOOT : ATTEMPTS_HALT;
 }
 
 static void wait_and_feed(struct stage1 *s, uint64_t seconds)
@@ -77,7 +126,10 @@ __attribute__((noreturn)) static void stop(int how)
 
 void ending_fail(struct stage1 *s, const char *step, const struct failure *f)
 {
-    enum attempts_ending ending = attempts_after_failure(&s->attempts);
+    static const char *const words[] = {
+        [ATTEMPTS_REBOOT] = "reboot", [ATTEMPTS_OTHER] = "other", [ATTEMPTS_HALT] = "halt"
+    };
+    enum attempts_ending ending;
     char marker[MARKER_SIZE];
     uint64_t wait_s = STAGE1_HALT_S;
 
@@ -87,12 +139,11 @@ void ending_fail(struct stage1 *s, const char *step, const struct failure *f)
     if (!cap(s))
         wait_s = 0;
     keep_reason(s, step, f);
-    if (ending == ATTEMPTS_HALT)
-        clear_attempts(s); /* before the word that makes somebody reach for the switch */
-    marker_end(ending == ATTEMPTS_REBOOT ? "reboot" : "halt", f->code,
-               ending == ATTEMPTS_REBOOT ? 0 : wait_s, marker);
+    ending = f->code == CODE_PERSIST_KEY ? start_again(s)
+                                         : carry_out(s, attempts_after_failure(&s->attempts));
+    marker_end(words[ending], f->code, ending == ATTEMPTS_HALT ? wait_s : 0, marker);
     console_line(s->kmsg_fd, CONSOLE_ERROR, marker);
-    if (ending == ATTEMPTS_REBOOT)
+    if (ending != ATTEMPTS_HALT)
         stop(RB_AUTOBOOT);
     wait_and_feed(s, wait_s);
     stop(RB_POWER_OFF);

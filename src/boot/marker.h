@@ -20,6 +20,7 @@ void marker_fail(const char *step, uint64_t us, enum code code, const char *deta
 /* broch stage1 <key>="<value>": something worth knowing that is neither. */
 void marker_note(const char *key, const char *value, char ret[static MARKER_SIZE]);
 
-/* broch stage1 end=reboot|halt code=<BR-...> poweroff-s=<seconds>; the last line of a failed boot.
+/* broch stage1 end=reboot|other|halt code=<BR-...> poweroff-s=<seconds>; the last line of a failed
+ * boot.
  */
 void marker_end(const char *end, enum code code, uint64_t poweroff_s, char ret[static MARKER_SIZE]);

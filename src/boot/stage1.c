@@ -12,8 +12,9 @@ static const struct {
     enum code code; /* unless the step knows a closer one */
 } steps[] = {
     { "pseudo", step_pseudo, CODE_BOOT_PSEUDO },
-    { "cmdline", step_cmdline, CODE_BOOT_CMDLINE },
+    /* Before anything that a slot can fail by: then the other one gets its turn. */
     { "attempts", step_attempts, CODE_BOOT_ATTEMPTS },
+    { "cmdline", step_cmdline, CODE_BOOT_CMDLINE },
     { "modules", step_modules, CODE_BOOT_MODULE },
     { "watchdog", step_watchdog, CODE_BOOT_MODULE },
     { "slot", step_slot, CODE_BOOT_SLOT_MISSING },

@@ -54,7 +54,8 @@ struct stage1_persist {
 struct stage1 {
     int kmsg_fd;
     int efivars_fd; /* the mounted efivarfs, -1 without variables */
-    struct attempts attempts;
+    struct attempts_boot attempts;
+    uint16_t other_entry; /* number of the other slot's boot entry, if attempts says there is one */
     struct watchdog watchdog;
     bool tpm_present; /* there is one, so it has to work */
     bool capped;      /* PCR 11 has its last value of this boot */

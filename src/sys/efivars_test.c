@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -52,7 +53,7 @@ static void test_read(void **unused)
 
 static void test_larger_than_any(void **unused)
 {
-    static char bytes[4096], value[4096];
+    static char bytes[EFIVARS_VALUE_MAX + 5], value[EFIVARS_VALUE_MAX + 1];
 
     (void)unused;
     put(bytes, sizeof(bytes));
@@ -77,6 +78,84 @@ static void test_write(void **unused)
     assert_int_equal(efivars_remove(folder_fd, EFIVARS_ATTEMPTS), 0);
     assert_int_equal(get(value, sizeof(value)), -ENOENT);
     assert_int_equal(efivars_remove(folder_fd, EFIVARS_ATTEMPTS), 0);
+}
+
+static void test_global(void **unused)
+{
+    static const char longest[EFIVARS_VALUE_MAX] = { 1 };
+    char value[EFIVARS_VALUE_MAX];
+
+    (void)unused;
+    assert_int_equal(efivars_remove_global(folder_fd, "BootOrder"), 0);
+    assert_int_equal(efivars_write_global(folder_fd, "BootOrder", longest, sizeof(longest)), 0);
+    assert_int_equal(
+        efivars_read(folder_fd, "BootOrder", EFIVARS_GUID_GLOBAL, value, sizeof(value)),
+        sizeof(value));
+    /* A shorter one leaves nothing of the longer one. */
+    assert_int_equal(efivars_write_global(folder_fd, "BootOrder", "\2\0\1", 4), 0);
+    assert_int_equal(
+        efivars_read(folder_fd, "BootOrder", EFIVARS_GUID_GLOBAL, value, sizeof(value)), 4);
+    assert_memory_equal(value, "\2\0\1", 4);
+    assert_int_equal(efivars_remove_global(folder_fd, "BootOrder"), 0);
+    assert_int_equal(
+        efivars_read(folder_fd, "BootOrder", EFIVARS_GUID_GLOBAL, value, sizeof(value)), -ENOENT);
+    assert_int_equal(efivars_write_global(-1, "BootOrder", "\1", 1), -EBADF);
+}
+
+/* What is there already is not written again: a file that cannot be written shows it. */
+static void test_unchanged(void **unused)
+{
+    struct stat before, after;
+
+    (void)unused;
+    assert_int_equal(efivars_write_global(folder_fd, "BootNext", "\1", 2), 0);
+    assert_int_equal(fstatat(folder_fd, "BootNext-" EFIVARS_GUID_GLOBAL, &before, 0), 0);
+    assert_int_equal(utimensat(folder_fd, "BootNext-" EFIVARS_GUID_GLOBAL,
+                               (const struct timespec[2]){ { 0 }, { 0 } }, 0),
+                     0);
+    assert_int_equal(efivars_write_global(folder_fd, "BootNext", "\1", 2), 0);
+    assert_int_equal(fstatat(folder_fd, "BootNext-" EFIVARS_GUID_GLOBAL, &after, 0), 0);
+    assert_int_equal(after.st_mtim.tv_sec, 0);
+    assert_int_equal(efivars_write_global(folder_fd, "BootNext", "\2", 2), 0);
+    assert_int_equal(fstatat(folder_fd, "BootNext-" EFIVARS_GUID_GLOBAL, &after, 0), 0);
+    assert_int_not_equal(after.st_mtim.tv_sec, 0);
+    assert_int_equal(efivars_remove_global(folder_fd, "BootNext"), 0);
+}
+
+struct seen {
+    unsigned count, orders;
+};
+
+static int see(const char *name, void *context)
+{
+    struct seen *seen = context;
+
+    seen->count++;
+    if (strcmp(name, "BootOrder") == 0)
+        seen->orders++;
+    return strcmp(name, "Boot0007") == 0 ? 77 : 0;
+}
+
+static void test_list(void **unused)
+{
+    struct seen seen = { 0 };
+
+    (void)unused;
+    assert_int_equal(efivars_write(folder_fd, EFIVARS_ATTEMPTS, "\1", 1), 0);
+    assert_int_equal(efivars_write_global(folder_fd, "BootOrder", "\1", 2), 0);
+    assert_int_equal(efivars_write_global(folder_fd, "Boot0001", "\1", 2), 0);
+    assert_int_equal(efivars_list(folder_fd, EFIVARS_GUID_GLOBAL, see, &seen), 0);
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(seen.orders, 1);
+    assert_int_equal(efivars_list(folder_fd, EFIVARS_GUID_LOADER, see, &seen), 0);
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(efivars_write_global(folder_fd, "Boot0007", "\1", 2), 0);
+    assert_int_equal(efivars_list(folder_fd, EFIVARS_GUID_GLOBAL, see, &seen), 77);
+    assert_int_equal(efivars_remove_global(folder_fd, "Boot0007"), 0);
+    assert_int_equal(efivars_remove_global(folder_fd, "Boot0001"), 0);
+    assert_int_equal(efivars_remove_global(folder_fd, "BootOrder"), 0);
+    assert_int_equal(efivars_remove(folder_fd, EFIVARS_ATTEMPTS), 0);
+    assert_int_equal(efivars_list(-1, EFIVARS_GUID_GLOBAL, see, &seen), -EBADF);
 }
 
 static void test_bad_folder(void **unused)
@@ -108,9 +187,9 @@ static int tear_down(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),
-        cmocka_unit_test(test_larger_than_any),
-        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_read),       cmocka_unit_test(test_larger_than_any),
+        cmocka_unit_test(test_write),      cmocka_unit_test(test_global),
+        cmocka_unit_test(test_unchanged),  cmocka_unit_test(test_list),
         cmocka_unit_test(test_bad_folder),
     };
 

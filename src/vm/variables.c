@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/hex.h"
 #include "base/text.h"
+#include "sys/boot_entry.h"
 #include "sys/file.h"
 #include "sys/spawn.h"
 
@@ -342,100 +343,56 @@ int vm_variables_forbid(const char *tree, const char *path, const char *hash, st
 
 /* --- Boot entries --- */
 
-/* A bounded writer of little-endian fields. */
-struct writer {
-    uint8_t *bytes;
-    size_t size;
-    bool failed;
-};
-
-static void put_bytes(struct writer *w, const void *bytes, size_t size)
+static int copy_text(const char *text, char ret[static BOOT_ENTRY_TEXT_SIZE])
 {
-    if (w->failed || size > VM_LOAD_OPTION_MAX - w->size) {
-        w->failed = true;
-        return;
+    size_t length = strlen(text);
+
+    if (length >= BOOT_ENTRY_TEXT_SIZE)
+        return -ERANGE;
+    memcpy(ret, text, length + 1);
+    return 0;
+}
+
+/* ASCII as UTF-16 with a terminating zero: what programs take load options for. */
+static int encode_options(const char *text, uint8_t ret[static VM_LOAD_OPTION_MAX],
+                          size_t *ret_size)
+{
+    size_t length = strlen(text);
+
+    if (length >= VM_LOAD_OPTION_MAX / 2)
+        return -ERANGE;
+    for (size_t i = 0; i <= length; i++) {
+        if (text[i] && (text[i] < ' ' || text[i] > '~'))
+            return -EINVAL;
+        ret[2 * i] = (uint8_t)text[i];
+        ret[2 * i + 1] = 0;
     }
-    memcpy(w->bytes + w->size, bytes, size);
-    w->size += size;
-}
-
-static void put_number(struct writer *w, uint64_t value, size_t size)
-{
-    uint8_t bytes[sizeof(value)];
-
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    put_bytes(w, bytes, size);
-}
-
-/* ASCII as UTF-16 with a terminating zero. */
-static void put_text(struct writer *w, const char *text)
-{
-    for (const char *p = text; *p; p++)
-        put_number(w, (uint8_t)*p, 2);
-    put_number(w, 0, 2);
-}
-
-enum {
-    PATH_MEDIA = 4,
-    PATH_MEDIA_DISK = 1,
-    PATH_MEDIA_FILE = 4,
-    PATH_DISK_SIZE = 42,
-    PATH_HEAD_SIZE = 4,
-    LOAD_OPTION_ACTIVE = 1,
-};
-
-/* The short form that firmware completes by itself: partition (compared by GUID) and file. */
-static void put_path(struct writer *w, const struct vm_boot_entry *entry)
-{
-    if (entry->partition) {
-        put_number(w, PATH_MEDIA, 1);
-        put_number(w, PATH_MEDIA_DISK, 1);
-        put_number(w, PATH_DISK_SIZE, 2);
-        put_number(w, 1, 4); /* partition number, start, size: not looked at */
-        put_number(w, 0, 8);
-        put_number(w, 0, 8);
-        put_bytes(w, entry->partition, 16);
-        put_number(w, 2, 1); /* GPT */
-        put_number(w, 2, 1); /* the signature is a GUID */
-    }
-    put_number(w, PATH_MEDIA, 1);
-    put_number(w, PATH_MEDIA_FILE, 1);
-    put_number(w, PATH_HEAD_SIZE + 2 * (strlen(entry->file) + 1), 2);
-    put_text(w, entry->file);
-    put_number(w, 0xff7f, 2); /* end of the path */
-    put_number(w, 4, 2);
-}
-
-static bool is_ascii(const char *text)
-{
-    for (const char *p = text; *p; p++) {
-        if (*p < ' ' || *p > '~')
-            return false;
-    }
-    return true;
+    *ret_size = 2 * (length + 1);
+    return 0;
 }
 
 int vm_load_option_encode(const struct vm_boot_entry *entry,
                           uint8_t ret_bytes[static VM_LOAD_OPTION_MAX], size_t *ret_size)
 {
-    uint8_t path_bytes[VM_LOAD_OPTION_MAX];
-    struct writer path = { .bytes = path_bytes }, whole = { .bytes = ret_bytes };
+    uint8_t options[VM_LOAD_OPTION_MAX];
+    struct boot_entry option = { .attributes = BOOT_ENTRY_ACTIVE };
+    int r = copy_text(entry->description, option.description);
 
-    if (!is_ascii(entry->description) || !is_ascii(entry->file) ||
-        (entry->options && !is_ascii(entry->options)))
-        return -EINVAL;
-    put_path(&path, entry);
-    put_number(&whole, LOAD_OPTION_ACTIVE, 4);
-    put_number(&whole, path.size, 2);
-    put_text(&whole, entry->description);
-    put_bytes(&whole, path.bytes, path.size);
-    if (entry->options)
-        put_text(&whole, entry->options);
-    if (path.failed || whole.failed)
-        return -ERANGE;
-    *ret_size = whole.size;
-    return 0;
+    if (r == 0)
+        r = copy_text(entry->file, option.file);
+    if (r == 0 && entry->options) {
+        r = encode_options(entry->options, options, &option.options_size);
+        option.options = options;
+    }
+    if (r < 0)
+        return r;
+    /* Number, start and size of the partition are not looked at by firmware. */
+    if (entry->partition) {
+        option.on_partition = true;
+        option.partition.number = 1;
+        memcpy(option.partition.guid, entry->partition, BOOT_ENTRY_GUID_SIZE);
+    }
+    return boot_entry_encode(&option, ret_bytes, ret_size);
 }
 
 static int set_boot_variable(const char *tree, const char *path, const char *name,

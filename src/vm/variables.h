@@ -70,8 +70,8 @@ MUST_USE int vm_variables_set_boot_next(const char *tree, const char *path, uint
 
 /* --- Pure parts --- */
 
-/* The EFI_LOAD_OPTION of an entry. Returns 0, -ERANGE when it is over VM_LOAD_OPTION_MAX, -EINVAL
- * for text that is not ASCII. */
+/* The EFI_LOAD_OPTION of an entry (sys/boot_entry.h). Returns 0, -ERANGE when it is too long,
+ * -EINVAL for text that is not ASCII. */
 MUST_USE int vm_load_option_encode(const struct vm_boot_entry *entry,
                                    uint8_t ret_bytes[static VM_LOAD_OPTION_MAX], size_t *ret_size);
 

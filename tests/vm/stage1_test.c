@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/hex.h"
 #include "base/text.h"
+#include "boot/attempts.h"
 #include "boot/initrd.h"
 #include "boot/superblock.h"
 #include "image/cpio.h"
@@ -254,21 +255,6 @@ static void set_variable(struct place *place, const char *name, const char *guid
                      0);
 }
 
-/* Two starts without a verdict: the third halts, and whoever switches the machine on again gets a
- * fresh try. */
-static void test_attempts(void **state)
-{
-    struct place *place = *state;
-
-    use_firmware(place);
-    set_variable(place, EFIVARS_ATTEMPTS, EFIVARS_GUID_BROCH, "02");
-    start(place);
-    expect_halt(place, "BR-BOOT-ATTEMPTS");
-    assert_int_equal(vm_power_cut(place->vm, &place->f), 0);
-    start(place);
-    (void)expect_ready(place);
-}
-
 /* One entry of the partition table: its GUID and where it begins. */
 static void read_entry(const struct place *place, unsigned index, uint8_t guid[static GUID_SIZE],
                        uint64_t *ret_sector)
@@ -282,6 +268,28 @@ static void read_entry(const struct place *place, unsigned index, uint8_t guid[s
     assert_int_equal(close(fd), 0);
     memcpy(guid, entry + GPT_UNIQUE_GUID, GUID_SIZE);
     memcpy(ret_sector, entry + GPT_FIRST_SECTOR, sizeof(*ret_sector));
+}
+
+/* Two starts without a verdict: the third halts, and whoever switches the machine on again gets a
+ * fresh try. */
+static void test_attempts(void **state)
+{
+    struct place *place = *state;
+    struct attempts attempts = { .slots = { { .count = ATTEMPTS_MAX } } };
+    uint8_t bytes[ATTEMPTS_SIZE];
+    char hex[2 * ATTEMPTS_SIZE + 1];
+    uint64_t sector;
+
+    read_entry(place, 0, attempts.slots[0].guid, &sector);
+    attempts_encode(&attempts, bytes);
+    hex_encode(bytes, sizeof(bytes), hex);
+    use_firmware(place);
+    set_variable(place, EFIVARS_ATTEMPTS, EFIVARS_GUID_BROCH, hex);
+    start(place);
+    expect_halt(place, "BR-BOOT-ATTEMPTS");
+    assert_int_equal(vm_power_cut(place->vm, &place->f), 0);
+    start(place);
+    (void)expect_ready(place);
 }
 
 /* Says in the loader's place which partition this UKI came from; the stub keeps what is there. */
