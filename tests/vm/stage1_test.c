@@ -23,7 +23,9 @@
 #include "vm/variables.h"
 #include "fixture.h"
 
-#define TPM_LIBRARY "lib/x86_64-linux-gnu/libtss2-tcti-device.so.0"
+/* What the dynamic loader puts before every other library. */
+#define PRELOAD     "etc/ld.so.preload"
+#define TPM_LIBRARY "lib/broken-tpm.so"
 
 enum {
     INITRD_SIZE_MAX = 64 << 20,
@@ -142,6 +144,7 @@ static void start_with_tpm(struct place *place, const char *library)
     struct cpio cpio = { .count = 0 };
 
     assert_int_equal(cpio_add_file(&cpio, TPM_LIBRARY, library, false, &place->f), 0);
+    add(place, &cpio, PRELOAD, "/" TPM_LIBRARY, strlen("/" TPM_LIBRARY));
     use_direct(place, fixture_manifest.cmdline, artifact("system.erofs"));
     place->config.tpm = true;
     place->config.initrd = append(place, &cpio);
