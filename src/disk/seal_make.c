@@ -68,6 +68,7 @@ int seal_make(const struct seal_policy *policy, const uint8_t pcr7[static SEAL_P
                               : seal_refused(f, CODE_TPM_COMMAND, rc, "the TPM starts no session");
     seal_flush(&session);
     seal_close(&srk);
+    seal_forget();
     if (r == 0)
         seal_blob_encode(&parts, ret);
     return r;

@@ -99,7 +99,7 @@ static int epoch_allows(struct opening *o)
                        ESYS_TR_NONE, &operand, 0, TPM2_EO_UNSIGNED_LE);
     if (rc == TSS2_RC_SUCCESS)
         return 0;
-    r = seal_reason(rc) ? blame_index(o, rc) : 0;
+    r = seal_is_verdict(rc) ? blame_index(o, rc) : 0;
     if (r < 0)
         return r;
     if (seal_reason(rc) == TPM2_RC_POLICY)
@@ -124,7 +124,7 @@ static int blame_approval(struct opening *o, TSS2_RC rc)
 {
     int r;
 
-    if (!seal_reason(rc))
+    if (!seal_is_verdict(rc))
         return seal_refused(o->f, CODE_TPM_COMMAND, rc, "the TPM does not answer");
     if (!has_bank())
         return seal_refused(o->f, CODE_UNSEAL_BANK, rc, "no SHA-256 bank is active");
@@ -163,7 +163,7 @@ static int load(struct opening *o)
                    &area, &o->object);
     if (rc == TSS2_RC_SUCCESS)
         return 0;
-    return seal_refused(o->f, seal_reason(rc) ? CODE_UNSEAL_TPM : CODE_TPM_COMMAND, rc,
+    return seal_refused(o->f, seal_is_verdict(rc) ? CODE_UNSEAL_TPM : CODE_TPM_COMMAND, rc,
                         "the TPM does not know what is sealed");
 }
 
@@ -211,7 +211,7 @@ static int unseal(struct opening *o, struct secret *ret)
     if (seal_reason(rc) == TPM2_RC_POLICY_FAIL || seal_reason(rc) == TPM2_RC_PCR_CHANGED)
         return blame_machine(o, rc);
     /* A session salted to a key that the TPM does not have. */
-    return seal_refused(o->f, seal_reason(rc) ? CODE_UNSEAL_TPM : CODE_TPM_COMMAND, rc,
+    return seal_refused(o->f, seal_is_verdict(rc) ? CODE_UNSEAL_TPM : CODE_TPM_COMMAND, rc,
                         "the TPM does not answer to the stored key");
 }
 
@@ -265,6 +265,7 @@ int seal_open(const struct seal_policy *policy, const struct seal_blob *blob,
     seal_flush(&o.session);
     seal_close(&o.srk);
     seal_close(&o.epoch);
+    seal_forget();
     if (r < 0)
         return r;
     ret_ticket->size = 0;

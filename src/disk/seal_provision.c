@@ -81,6 +81,7 @@ static int finish(struct ownership *o, int r)
     seal_close(&o->srk);
     use(ESYS_TR_RH_OWNER, NULL);
     use(ESYS_TR_RH_LOCKOUT, NULL);
+    seal_forget();
     return r;
 }
 

@@ -100,6 +100,8 @@ static int start(void **state)
     t.f = (struct failure)FAILURE_NONE;
     t.ticket.size = 0;
     fill(&t.owner, 0x11, 32);
+    for (size_t i = 0; i < 32; i++)
+        t.owner.bytes[i] = (uint8_t)(0x11 + 7 * i);
     fill(&t.lockout, 0x22, 32);
     fill(&t.content, 0, SEAL_CONTENT_SIZE);
     for (size_t i = 0; i < SEAL_CONTENT_SIZE; i++)
@@ -292,7 +294,8 @@ static void with_owner(bool ours)
 {
     TPM2B_AUTH value = { .size = ours ? 32 : 0 };
 
-    memset(value.buffer, 0x11, 32);
+    for (size_t i = 0; i < 32; i++)
+        value.buffer[i] = (BYTE)(0x11 + 7 * i);
     assert_int_equal(Esys_TR_SetAuth(tpm_esys(), ESYS_TR_RH_OWNER, &value), 0);
 }
 
@@ -677,6 +680,71 @@ static void test_wire(void **state)
     free(bytes);
 }
 
+/* "55d0c0a6000-55d0c0a7000 rw-p ...": reads one of the two, up to the character that ends it. */
+static const char *read_address(const char *text, char end, uintptr_t *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (*ret = 0; *text != end; text++) {
+        const char *digit = strchr(digits, *text);
+
+        assert_non_null(digit);
+        *ret = 16 * *ret + (uintptr_t)(digit - digits);
+    }
+    return text + 1;
+}
+
+static size_t count_in_region(const char *line, const uint8_t *needle, size_t size)
+{
+    uintptr_t begin, end;
+    const char *rights = read_address(read_address(line, '-', &begin), ' ', &end);
+    size_t count = 0;
+
+    if (strncmp(rights, "rw", 2) != 0)
+        return 0;
+    for (const uint8_t *at = (const uint8_t *)begin;;) {
+        at = memmem(at, end - (uintptr_t)at, needle, size);
+        if (!at)
+            return count;
+        count++;
+        at++;
+    }
+}
+
+/* How often these bytes stand in this process's memory. */
+static size_t count_in_memory(const uint8_t *needle, size_t size)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[512];
+    size_t count = 0;
+
+    assert_non_null(maps);
+    while (fgets(line, sizeof(line), maps))
+        count += count_in_region(line, needle, size);
+    (void)fclose(maps);
+    return count;
+}
+
+/* The secret is where the caller wants it, and nowhere else: not in the library's buffers, not on
+ * the part of the stack that is behind us. The needle is found as well. */
+static void test_memory(void **state)
+{
+    _cleanup_secret_ struct secret content = SECRET_INIT;
+    struct seal_ticket ticket;
+    uint8_t needle[24];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(needle); i++)
+        needle[i] = t.content.bytes[i];
+    assert_true(count_in_memory(needle, sizeof(needle)) >= 2); /* t.content, needle */
+    secret_wipe(&t.content);
+    assert_int_equal(count_in_memory(needle, sizeof(needle)), 1);
+    assert_int_equal(seal_open(&t.policy, &t.blob, NULL, &content, &ticket, &t.f), 0);
+    assert_int_equal(count_in_memory(needle, sizeof(needle)), 2);
+    secret_wipe(&content);
+    assert_int_equal(count_in_memory(needle, sizeof(needle)), 1);
+}
+
 static void test_closed(void **state)
 {
     _cleanup_secret_ struct secret content = SECRET_INIT;
@@ -714,6 +782,7 @@ int main(void)
         ENROLLED(test_flipped),         ENROLLED(test_no_bank),       ENROLLED(test_ticket),
         ENROLLED(test_provision_again), FRESH(test_lockout_taken),    FRESH(test_index_planted),
         ENROLLED(test_release),         ENROLLED(test_trial),         FRESH(test_wire),
+        ENROLLED(test_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,10 @@
 enum {
     PLACE = 0xf00 | TPM2_RC_P, /* of format-one codes: the number and kind of what is wrong */
     LAYER = 0xff << TSS2_RC_LAYER_SHIFT,
+    WARNING = TPM2_RC_WARN, /* "not now" */
     SERIALIZED_MAX = 512,
+    STACK_SIZE = 32768,
+    NO_SUCH_HANDLE = 0x7fffffff,
     RESOURCE_KEY = 1, /* kinds in the library's own form of a handle */
     RESOURCE_NV = 2
 };
@@ -22,6 +25,14 @@ TSS2_RC seal_reason(TSS2_RC rc)
         return 0;
     rc &= ~(TSS2_RC)LAYER;
     return rc & TPM2_RC_FMT1 ? rc & ~(TSS2_RC)PLACE : rc;
+}
+
+bool seal_is_verdict(TSS2_RC rc)
+{
+    const TSS2_RC reason = seal_reason(rc);
+
+    return reason != 0 && reason != TPM2_RC_FAILURE &&
+           (reason & TPM2_RC_FMT1 || (reason & WARNING) != WARNING);
 }
 
 bool seal_is_missing(TSS2_RC rc)
@@ -159,6 +170,30 @@ void seal_flush(ESYS_TR *handle)
     *handle = ESYS_TR_NONE;
 }
 
+/* More than the library's deepest frames. */
+static __attribute__((noinline)) void wipe_stack(void)
+{
+    uint8_t frame[STACK_SIZE];
+
+    explicit_bzero(frame, sizeof(frame));
+}
+
+void seal_forget(void)
+{
+    static const TPM2B_SENSITIVE_CREATE nothing = { .size = 0 };
+    static const TPM2B_PUBLIC area = { .size = 0 };
+    static const TPM2B_DATA data = { .size = 0 };
+    static const TPML_PCR_SELECTION pcrs = { .count = 0 };
+
+    /* Arguments are kept in case that a command must be sent again. Those of a command that refers
+     * to nothing replace them, and it is refused before it is sent. */
+    if (tpm_esys())
+        (void)Esys_Create(tpm_esys(), NO_SUCH_HANDLE, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                          &nothing, &area, &data, &pcrs, NULL, NULL, NULL, NULL, NULL);
+    tpm_forget_response();
+    wipe_stack();
+}
+
 int seal_verify(const struct seal_policy *policy, TPMT_TK_VERIFIED *ret, struct failure *f)
 {
     const TPM2B_PUBLIC area = seal_key_public(policy);
@@ -180,7 +215,7 @@ int seal_verify(const struct seal_policy *policy, TPMT_TK_VERIFIED *ret, struct 
     rc = Esys_VerifySignature(tpm_esys(), key, SEAL_NO_SESSIONS, &digest, &signature, &ticket);
     seal_flush(&key);
     if (rc != TSS2_RC_SUCCESS)
-        return seal_refused(f, seal_reason(rc) ? CODE_UNSEAL_PCR11 : CODE_TPM_COMMAND, rc,
+        return seal_refused(f, seal_is_verdict(rc) ? CODE_UNSEAL_PCR11 : CODE_TPM_COMMAND, rc,
                             "the signature of the policy does not verify");
     *ret = *ticket;
     Esys_Free(ticket);

@@ -15,6 +15,10 @@
  * 0 when the error did not come from the TPM. */
 TSS2_RC seal_reason(TSS2_RC rc);
 
+/* True when the TPM judged what it was given; false when it could not (busy, out of memory, failed)
+ * or did not answer. */
+bool seal_is_verdict(TSS2_RC rc);
+
 /* True when the handle that was named does not exist. */
 bool seal_is_missing(TSS2_RC rc);
 
@@ -45,6 +49,10 @@ void seal_close(ESYS_TR *handle);
 
 /* Flushes something loaded. ESYS_TR_NONE is fine. */
 void seal_flush(ESYS_TR *handle);
+
+/* Overwrites what the library remembers of a secret: the last command's arguments, the last
+ * response, and the stack below the caller. Sends nothing. */
+void seal_forget(void);
 
 /* Checks the signature: three commands. CODE_UNSEAL_PCR11, CODE_TPM_COMMAND. */
 MUST_USE int seal_verify(const struct seal_policy *policy, TPMT_TK_VERIFIED *ret,
