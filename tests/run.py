@@ -76,8 +76,8 @@ def development_keys():
     return os.path.join(data, "broch/development-keys")
 
 
-def machines(results, build):
-    """Everything that needs a generation."""
+def machines(results, build, builds=True):
+    """Everything that needs a generation; without `builds`, whole machines only."""
     broch = os.path.join(build, "src/programs/broch")
     if not run(results, "build profile node", [broch, "build", "node"]):
         return
@@ -86,6 +86,8 @@ def machines(results, build):
     env = dict(os.environ, BROCH_TREE=output_of([broch, "tools"]), BROCH_GENERATION=generation,
                BROCH_KEYS=development_keys())
     meson(results, build, ["vm"], env, workers=os.cpu_count())
+    if not builds:
+        return
     meson(results, build, ["factory"], env, workers=1)
     count_factory(results, build)
 
@@ -93,7 +95,7 @@ def machines(results, build):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build")
-    parser.add_argument("--only", choices=["lint", "unit", "machines"], help="one part of it")
+    parser.add_argument("--only", choices=["lint", "unit", "machines", "vm"], help="one part of it")
     arguments = parser.parse_args()
     build = os.path.join(ROOT, arguments.build)
     results = Results()
@@ -104,8 +106,8 @@ def main():
     if arguments.only in (None, "lint"):
         run(results, "lint", ["python3", "tests/lint/lint.py", "--build", arguments.build])
         run(results, "gcc, clang, sanitizers", ["tests/lint/compile", "build-lint"])
-    if arguments.only in (None, "machines"):
-        machines(results, build)
+    if arguments.only in (None, "machines", "vm"):
+        machines(results, build, builds=arguments.only != "vm")
 
     failed = [name for name, good, _ in results.rows if not good]
     print(f"\n{len(results.rows)} checks in {time.monotonic() - started:.0f} s")

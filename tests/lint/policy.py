@@ -46,7 +46,6 @@ BROCH = Policy(
         "heap_seal": "tests: no allocation after init",
         "tpm_close": "stage 1 calls it when sealing arrives",
         "heap_fail_after": "tests: the n-th request fails",
-        "vm_variables_delete": "harness of machines: a variable store that lost an entry",
         "vm_variables_set_boot_next": "harness of machines: trial boots",
         "vm_reset": "harness of machines: a reset during a trial",
         "write_log_open": "harness of machines: power cuts",

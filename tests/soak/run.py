@@ -2,7 +2,8 @@
 """What takes longer than a test may. `make soak` calls it; ARGS passes options.
 
 Boots the generation again and again (direct, and under Secure Boot with a TPM), builds profile `node`
-from varied surroundings and compares the bytes, and runs every fuzzer. Prints one line per part and a
+from varied surroundings and compares the bytes, runs the tests of whole machines with every row and every
+prefix of what a machine writes, and runs every fuzzer. Prints one line per part and a
 summary that docs/soak.md keeps. The first failure of a part ends that part.
 """
 import argparse
@@ -49,6 +50,10 @@ def main():
         repeat("boots under Secure Boot", arguments.boots, machine),
         repeat("builds with equal bytes", arguments.builds,
                ["python3", "tests/factory/run.py", arguments.build, "test_bytes"]),
+        # Every row of the tests that show a sample in `make test`.
+        repeat("whole machines in full", 1,
+               ["python3", "tests/run.py", "--build", arguments.build, "--only", "vm"],
+               dict(os.environ, BROCH_SOAK="1")),
         repeat("fuzzers", 1, ["tests/fuzz/run", str(arguments.fuzz)]),
     ]
     print(f"{sum(parts)} passed, {len(parts) - sum(parts)} failed, 0 skipped")

@@ -55,7 +55,7 @@ int fixture_start(void **state)
     return 0;
 }
 
-int place_setup(void **state)
+int place_make(void **state, const char *disk)
 {
     struct place *place = calloc(1, sizeof(*place));
     char folder[] = "/var/tmp/broch-vm.XXXXXX";
@@ -66,7 +66,7 @@ int place_setup(void **state)
     place->disk = text_make("%s/disk.raw", folder);
     place->machine = text_make("%s/machine", folder);
     if (!place->folder || !place->disk || !place->machine ||
-        file_copy(artifact("disk.raw"), place->disk, 0600, &place->f) < 0)
+        file_copy(disk, place->disk, 0600, &place->f) < 0)
         return -1;
     place->config = vm_config_defaults();
     place->config.tree = fixture_tree;
@@ -78,6 +78,11 @@ int place_setup(void **state)
     place->config.disks[0] = (struct vm_disk){ .path = place->disk, .format = VM_DISK_RAW };
     *state = place;
     return 0;
+}
+
+int place_setup(void **state)
+{
+    return place_make(state, artifact("disk.raw"));
 }
 
 int place_teardown(void **state)

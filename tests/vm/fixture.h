@@ -38,6 +38,9 @@ int fixture_start(void **state);
 /* A new place; *state of a cmocka setup. The machine has firmware, Secure Boot, TPM and one disk.
  */
 int place_setup(void **state);
+
+/* The same with a copy of another disk. */
+int place_make(void **state, const char *disk);
 int place_teardown(void **state);
 
 /* "<folder>/<name>", freed with the place's process: tests are short. */

@@ -1,0 +1,218 @@
+/* Disks that somebody else wrote: a LUKS volume made to look like the machine's own, a plain
+ * filesystem, and the machine's own header with something in it changed. None of them is mounted,
+ * and the TPM is capped before the machine says why.
+ *
+ * The header is not authenticated, so all of these are what anybody can do who has the disk for a
+ * minute; the true key would open most of them. BROCH_SOAK=1 runs every one, else a sample. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "sys/file.h"
+#include "opened.h"
+
+enum { UUID_AT = 168, UUID_SIZE = 40, MIB_SIZE = 1 << 20 };
+
+#define SEGMENTS "\"segments\":"
+
+static void start_refused(struct place *place, const char *code)
+{
+    start(place);
+    expect_disk_refusal(place, code);
+    assert_null(strstr(vm_console(place->vm), "step=persist status=ok"));
+}
+
+/* --- The machine's own header, changed --- */
+
+/* The twin of all that follow: written anew with a right sum, and otherwise as it was. */
+static void test_same_header(void **state)
+{
+    struct place *place = *state;
+
+    edit_headers(place, SEGMENTS, "aes-xts-plain64", "aes-xts-plain64");
+    start(place);
+    expect_opened_by_tpm(place);
+}
+
+static void test_null_cipher(void **state)
+{
+    struct place *place = *state;
+
+    edit_headers(place, SEGMENTS, "aes-xts-plain64", "cipher_null-ecb");
+    start_refused(place, "BR-PERSIST-BINDING");
+}
+
+static void test_ecb(void **state)
+{
+    struct place *place = *state;
+
+    edit_headers(place, SEGMENTS, "aes-xts-plain64", "aes-ecb");
+    start_refused(place, "BR-PERSIST-BINDING");
+}
+
+static void test_sector_size(void **state)
+{
+    struct place *place = *state;
+
+    edit_headers(place, SEGMENTS, "\"sector_size\":", "\"sector_size\":512,\"x\":");
+    start_refused(place, "BR-PERSIST-BINDING");
+}
+
+static void test_offset(void **state)
+{
+    struct place *place = *state;
+
+    edit_headers(place, SEGMENTS, "\"offset\":\"16777216\"", "\"offset\":\"33554432\"");
+    start_refused(place, "BR-PERSIST-BINDING");
+}
+
+static void test_tweak(void **state)
+{
+    struct place *place = *state;
+
+    edit_headers(place, SEGMENTS, "\"iv_tweak\":\"0\"", "\"iv_tweak\":\"8\"");
+    start_refused(place, "BR-PERSIST-BINDING");
+}
+
+static void test_second_segment(void **state)
+{
+    struct place *place = *state;
+
+    edit_headers(place, SEGMENTS, "\"size\":\"dynamic\"", "\"size\":\"1048576\"");
+    edit_headers(place, SEGMENTS, "}}",
+                 "},\"1\":{\"type\":\"linear\",\"offset\":\"17825792\",\"size\":\"dynamic\"}}");
+    start_refused(place, "BR-PERSIST-BINDING");
+}
+
+static void test_reencryption(void **state)
+{
+    struct place *place = *state;
+
+    edit_headers(place, "\"config\":", "{",
+                 "{\"requirements\":{\"mandatory\":[\"online-reencrypt-v2\"]},");
+    start_refused(place, "BR-PERSIST-BINDING");
+}
+
+/* Another size of the volume key: the keyslots and the digest hold 512 bits. */
+static void test_key_size(void **state)
+{
+    struct place *place = *state;
+
+    edit_headers(place, "\"keyslots\":", "\"key_size\":64", "\"key_size\":32");
+    start_refused(place, "BR-PERSIST-BINDING");
+}
+
+/* --- Another volume --- */
+
+/* A volume of the attacker's own, with this label, UUID and layout, and with the machine's tokens:
+ * the TPM gives its secret for them, and the volume does not open with it. */
+static void plant(struct place *place, const char *cipher, const char *key_size)
+{
+    const char *planted = place_path(place, "planted"), *key = place_path(place, "key");
+    char uuid[UUID_SIZE + 1] = "";
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t size;
+
+    save_headers(place, "headers");
+    assert_int_equal(
+        file_read(place_path(place, "headers"), PERSIST_HEADERS_SIZE, &bytes, &size, &place->f), 0);
+    memcpy(uuid, bytes + UUID_AT, UUID_SIZE);
+    {
+        const struct arguments make = ARGUMENTS("truncate", "-s", "64M", planted);
+        const struct arguments cut = ARGUMENTS("truncate", "-s", "16M", planted);
+        const struct arguments format =
+            ARGUMENTS("cryptsetup", "luksFormat", "--batch-mode", "--disable-locks", "--type",
+                      "luks2", "--uuid", uuid, "--label", "broch-persist", "--cipher", cipher,
+                      "--key-size", key_size, "--pbkdf", "pbkdf2", "--pbkdf-force-iterations",
+                      "1000", "--offset", "32768", planted, key);
+
+        assert_int_equal(file_write(key, "attacker", 8, 0600, &place->f), 0);
+        in_tree(place, &make);
+        in_tree(place, &format);
+        in_tree(place, &cut);
+    }
+    restore_headers(place, "planted");
+}
+
+/* Nothing in it is for this machine's TPM; a person is asked, and has no key for it. */
+static void test_planted_volume(void **state)
+{
+    struct place *place = *state;
+
+    plant(place, "aes-xts-plain64", "512");
+    start(place);
+    expect_prompt(place, NULL);
+    assert_int_equal(vm_type(place->vm, opened_key, &place->f), 0);
+    assert_int_equal(vm_wait_prompt(place->vm, "(try 2 of 3): ", PATIENCE_NS, &place->f), 0);
+}
+
+static void test_planted_weak_volume(void **state)
+{
+    struct place *place = *state;
+
+    plant(place, "aes-ecb", "256");
+    start_refused(place, "BR-PERSIST-BINDING");
+}
+
+/* --- No volume --- */
+
+static void test_plaintext(void **state)
+{
+    struct place *place = *state;
+    const char *image = place_path(place, "plain.img");
+    const struct arguments size = ARGUMENTS("truncate", "-s", "128M", image);
+    const struct arguments make = ARGUMENTS("mkfs.btrfs", "--quiet", "--label", "broch", image);
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t length;
+
+    in_tree(place, &size);
+    in_tree(place, &make);
+    assert_int_equal(file_read(image, 128 << 20, &bytes, &length, &place->f), 0);
+    write_persist(place, 0, bytes, 16 << 20);
+    start_refused(place, "BR-PERSIST-FOREIGN");
+}
+
+/* One byte within the look is enough: what is not zero may be somebody's. */
+static void test_not_empty(void **state)
+{
+    struct place *place = *state;
+    static uint8_t zeros[PERSIST_HEADERS_SIZE];
+
+    zeros[sizeof(zeros) - 1] = 1;
+    write_persist(place, 0, zeros, sizeof(zeros));
+    start_refused(place, "BR-PERSIST-FOREIGN");
+}
+
+/* --- */
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened_setup, place_teardown)
+#define SAMPLE                                                                                     \
+    TEST(test_same_header), TEST(test_null_cipher), TEST(test_second_segment),                     \
+        TEST(test_planted_volume), TEST(test_plaintext)
+    const struct CMUnitTest sample[] = { SAMPLE };
+    const struct CMUnitTest all[] = {
+        SAMPLE,
+        TEST(test_ecb),
+        TEST(test_sector_size),
+        TEST(test_offset),
+        TEST(test_tweak),
+        TEST(test_reencryption),
+        TEST(test_key_size),
+        TEST(test_planted_weak_volume),
+        TEST(test_not_empty),
+    };
+    const char *filter = getenv("BROCH_TEST");
+
+    if (filter)
+        cmocka_set_test_filter(filter);
+    return getenv("BROCH_SOAK") ? cmocka_run_group_tests(all, opened_start, opened_stop)
+                                : cmocka_run_group_tests(sample, opened_start, opened_stop);
+}
