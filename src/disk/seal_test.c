@@ -20,6 +20,14 @@
 #include "sys/tpm.h"
 #include "sys/tpm_esys.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
 #define WORD "enter-initrd"
 
 /* Policies for PCR 11 after WORD alone: the numbers of src/image/pcr_test.c. */
@@ -680,6 +688,95 @@ static void test_wire(void **state)
     free(bytes);
 }
 
+static void make_breakable(void)
+{
+    test_tpm_stop(&t.tpm);
+    t.tpm.breakable = true;
+    test_tpm_start(&t.tpm);
+    boot("on", WORD);
+}
+
+/* Whichever command fails: the failure says nothing about what is sealed, nothing stays loaded, and
+ * the next try works. */
+static void test_broken_open(void **state)
+{
+    unsigned failed = 0;
+
+    (void)state;
+    make_breakable();
+    for (unsigned n = 1;; n++) {
+        _cleanup_secret_ struct secret content = SECRET_INIT;
+        struct seal_ticket ticket;
+        int r;
+
+        test_tpm_break(&t.tpm, n);
+        t.f = (struct failure)FAILURE_NONE;
+        r = seal_open(&t.policy, &t.blob, NULL, &content, &ticket, &t.f);
+        if (!test_tpm_broke(&t.tpm)) {
+            assert_int_equal(r, 0);
+            test_tpm_break(&t.tpm, 0);
+            break;
+        }
+        failed++;
+        if (r < 0)
+            assert_int_equal(t.f.code, CODE_TPM_COMMAND);
+        else /* only what could not be flushed is left */
+            assert_true(test_tpm_loaded() == 1);
+        test_tpm_break(&t.tpm, 0);
+        if (r == 0)
+            boot_again();
+        assert_int_equal(open_now(), SEAL_COMMANDS_NO_TICKET);
+        t.ticket.size = 0;
+    }
+    assert_int_equal(failed, SEAL_COMMANDS_NO_TICKET);
+}
+
+/* Making the TPM ours, interrupted at every command, and taken up again after a restart. */
+static void test_broken_provision(void **state)
+{
+    unsigned n = 1;
+    bool broke;
+
+    (void)state;
+    do {
+        make_breakable();
+        test_tpm_break(&t.tpm, n++);
+        if (seal_provision(&t.owner, &t.lockout, 7, &t.f) < 0)
+            assert_int_equal(t.f.code, CODE_TPM_COMMAND);
+        broke = test_tpm_broke(&t.tpm);
+        test_tpm_break(&t.tpm, 0);
+        boot_again();
+        enrol();
+        assert_true(open_now() > 0);
+        t.ticket.size = 0;
+        assert_int_equal(seal_release(&t.owner, &t.lockout, &t.f), 0);
+        test_tpm_clear();
+    } while (broke);
+    assert_true(n > 10);
+}
+
+/* And given back, interrupted likewise. */
+static void test_broken_release(void **state)
+{
+    unsigned n = 1;
+    bool broke;
+
+    (void)state;
+    do {
+        make_breakable();
+        provision();
+        test_tpm_break(&t.tpm, n++);
+        if (seal_release(&t.owner, &t.lockout, &t.f) < 0)
+            assert_int_equal(t.f.code, CODE_TPM_COMMAND);
+        broke = test_tpm_broke(&t.tpm);
+        test_tpm_break(&t.tpm, 0);
+        boot_again();
+        assert_int_equal(seal_release(&t.owner, &t.lockout, &t.f), 0);
+    } while (broke);
+    assert_true(n > 6);
+}
+
+#ifndef SANITIZED
 /* "55d0c0a6000-55d0c0a7000 rw-p ...": reads one of the two, up to the character that ends it. */
 static const char *read_address(const char *text, char end, uintptr_t *ret)
 {
@@ -744,6 +841,7 @@ static void test_memory(void **state)
     secret_wipe(&content);
     assert_int_equal(count_in_memory(needle, sizeof(needle)), 1);
 }
+#endif
 
 static void test_closed(void **state)
 {
@@ -782,7 +880,10 @@ int main(void)
         ENROLLED(test_flipped),         ENROLLED(test_no_bank),       ENROLLED(test_ticket),
         ENROLLED(test_provision_again), FRESH(test_lockout_taken),    FRESH(test_index_planted),
         ENROLLED(test_release),         ENROLLED(test_trial),         FRESH(test_wire),
+        ENROLLED(test_broken_open),     FRESH(test_broken_provision), FRESH(test_broken_release),
+#ifndef SANITIZED /* its own copies, and memory that must not be looked at */
         ENROLLED(test_memory),
+#endif
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -61,6 +63,33 @@ static bool pass_message(int from, int to, int record)
            pass_bytes(record, message, size, true) && pass_bytes(to, message, size, true);
 }
 
+/* A command that never reaches the TPM: answered with TPM_RC_MEMORY. */
+static bool refuse_message(int from)
+{
+    static uint8_t answer[] = { 0x80, 0x01, 0, 0, 0, HEADER_SIZE, 0, 0, 0x09, 0x04 };
+    uint8_t message[MESSAGE_MAX];
+    struct cursor header;
+
+    if (!pass_bytes(from, message, HEADER_SIZE, false))
+        return false;
+    header = cursor_make(message, HEADER_SIZE);
+    cursor_skip(&header, 2);
+    return pass_bytes(from, message, cursor_be32(&header) - HEADER_SIZE, false) &&
+           pass_bytes(from, answer, sizeof(answer), true);
+}
+
+static bool pass_pair(const struct test_tpm *t, int program, int tpm, int record)
+{
+    struct pollfd wait = { .fd = program, .events = POLLIN };
+
+    /* The program sets the number before it sends. */
+    if (poll(&wait, 1, -1) != 1)
+        return false;
+    if (*t->fail_in > 0 && --*t->fail_in == 0)
+        return refuse_message(program);
+    return pass_message(program, tpm, record) && pass_message(tpm, program, record);
+}
+
 /* The wire, with somebody listening on it: takes over `tpm` and gives back the other end. */
 static int start_relay(struct test_tpm *t, int tpm)
 {
@@ -70,12 +99,13 @@ static int start_relay(struct test_tpm *t, int tpm)
     t->relay = fork();
     assert_true(t->relay >= 0);
     if (t->relay == 0) {
-        const int record = open(t->record, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        const int record = open(t->record ? t->record : "/dev/null",
+                                O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
         if (record < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
             _exit(1);
         (void)close(ends[0]); /* so that the end of the program is seen */
-        while (pass_message(ends[1], tpm, record) && pass_message(tpm, ends[1], record))
+        while (pass_pair(t, ends[1], tpm, record))
             continue;
         _exit(0);
     }
@@ -102,12 +132,13 @@ static pid_t start_swtpm(const char *folder, int fd)
 
 void test_tpm_start(struct test_tpm *t)
 {
+    const bool relayed = t->record || t->breakable;
     int ends[2];
 
     make_pair(ends);
     t->tpm = start_swtpm(t->folder, ends[1]);
     (void)close(ends[1]);
-    assert_int_equal(tpm_open_fd(t->record ? start_relay(t, ends[0]) : ends[0]), 0);
+    assert_int_equal(tpm_open_fd(relayed ? start_relay(t, ends[0]) : ends[0]), 0);
 }
 
 void test_tpm_stop(struct test_tpm *t)
@@ -130,6 +161,9 @@ void test_tpm_reset(struct test_tpm *t)
 void test_tpm_make(struct test_tpm *t)
 {
     *t = (struct test_tpm){ .folder = "/tmp/broch-tpm-test.XXXXXX" };
+    t->fail_in =
+        mmap(NULL, sizeof(*t->fail_in), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(t->fail_in != MAP_FAILED);
     assert_non_null(mkdtemp(t->folder));
     test_tpm_start(t);
 }
@@ -139,7 +173,19 @@ void test_tpm_remove(struct test_tpm *t)
     struct failure f = FAILURE_NONE;
 
     test_tpm_stop(t);
+    assert_int_equal(munmap(t->fail_in, sizeof(*t->fail_in)), 0);
     assert_int_equal(file_remove_tree(t->folder, &f), 0);
+}
+
+void test_tpm_break(struct test_tpm *t, unsigned n)
+{
+    assert_true(t->relay > 0);
+    *t->fail_in = n;
+}
+
+bool test_tpm_broke(const struct test_tpm *t)
+{
+    return *t->fail_in == 0;
 }
 
 void test_tpm_clear(void)
@@ -184,8 +230,10 @@ static uint32_t count_handles(TPM2_HANDLE first)
     return count;
 }
 
+/* TPM2_TRANSIENT_FIRST and its like are shifts beyond an int. */
 uint32_t test_tpm_loaded(void)
 {
-    return count_handles(TPM2_TRANSIENT_FIRST) + count_handles(TPM2_LOADED_SESSION_FIRST) +
-           count_handles(TPM2_ACTIVE_SESSION_FIRST);
+    return count_handles(0x80000000u) + /* transient objects */
+           count_handles(0x02000000u) + /* loaded sessions */
+           count_handles(0x03000000u);  /* saved ones */
 }

@@ -10,6 +10,8 @@ enum { TEST_TPM_FOLDER_MAX = 64 };
 struct test_tpm {
     char folder[TEST_TPM_FOLDER_MAX]; /* its state */
     const char *record; /* file that gets every byte on the wire from the next start on, or NULL */
+    bool breakable;     /* from the next start on, test_tpm_break() works */
+    unsigned *fail_in;  /* shared with the relay */
     pid_t tpm, relay;   /* 0: not running */
 };
 
@@ -27,6 +29,12 @@ void test_tpm_stop(struct test_tpm *t);
 
 /* Off and on again: PCRs and sessions are gone, what is persistent stays. */
 void test_tpm_reset(struct test_tpm *t);
+
+/* Lets the n-th command from now on, counted from 1, fail for want of memory. 0: none. */
+void test_tpm_break(struct test_tpm *t, unsigned n);
+
+/* True when that command was sent. */
+bool test_tpm_broke(const struct test_tpm *t);
 
 /* TPM2_Clear with platform authorization, as the firmware's menu does. */
 void test_tpm_clear(void);

@@ -153,7 +153,17 @@ static void test_nonsense(void **state)
 
 static void test_loaded(void **state)
 {
+    static const TPMT_SYM_DEF none = { .algorithm = TPM2_ALG_NULL };
+    ESYS_TR session;
+
     (void)state;
+    assert_int_equal(test_tpm_loaded(), 0);
+    assert_int_equal(Esys_StartAuthSession(tpm_esys(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                           ESYS_TR_NONE, ESYS_TR_NONE, NULL, TPM2_SE_TRIAL, &none,
+                                           TPM2_ALG_SHA256, &session),
+                     0);
+    assert_int_equal(test_tpm_loaded(), 1);
+    assert_int_equal(Esys_FlushContext(tpm_esys(), session), 0);
     assert_int_equal(test_tpm_loaded(), 0);
 }
 
