@@ -3,7 +3,7 @@
 _broch()
 {
     local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} choices=
-    local verbs="status service logs events config screen support reboot poweroff build release run lock keys tools errors schema help version"
+    local verbs="status service logs events config update screen support reboot poweroff build release run lock keys tools errors schema help version"
 
     if ((COMP_CWORD == 1)); then
         choices="$verbs --help --version"
@@ -35,6 +35,14 @@ _broch()
             diff) choices="--json --help" ;;
             validate | apply) choices="--help" ;;
             *) choices="show diff validate apply --help" ;;
+            esac
+            ;;
+        update)
+            case ${COMP_WORDS[2]} in
+            check) choices="--from --force --json --progress-fd --help" ;;
+            apply) choices="--from --force --no-reboot --json --progress-fd --help" ;;
+            status) choices="--json --help" ;;
+            *) choices="check apply status --help" ;;
             esac
             ;;
         screen) choices="--terminal --help" ;;

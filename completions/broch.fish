@@ -1,6 +1,6 @@
 # Completion of broch for fish. The verbs are those of `broch help`.
 
-set -l verbs status service logs events config screen support reboot poweroff build release run lock keys tools errors schema help version
+set -l verbs status service logs events config update screen support reboot poweroff build release run lock keys tools errors schema help version
 
 complete -c broch -n "not __fish_seen_subcommand_from $verbs" -f
 complete -c broch -n __fish_use_subcommand -a status -d "what runs here, and how it was started"
@@ -8,6 +8,7 @@ complete -c broch -n __fish_use_subcommand -a service -d "list, describe, restar
 complete -c broch -n __fish_use_subcommand -a logs -d "what services said"
 complete -c broch -n __fish_use_subcommand -a events -d "what happened to services"
 complete -c broch -n __fish_use_subcommand -a config -d "show, check or apply the configuration"
+complete -c broch -n __fish_use_subcommand -a update -d "install a release into the other slot"
 complete -c broch -n __fish_use_subcommand -a screen -d "the status screen, on this terminal"
 complete -c broch -n __fish_use_subcommand -a support -d "one file with what helps to find a fault"
 complete -c broch -n __fish_use_subcommand -a reboot -d "restart the machine in order"
@@ -41,3 +42,8 @@ complete -c broch -n "__fish_seen_subcommand_from help" -f -a "$verbs"
 complete -c broch -n "__fish_seen_subcommand_from keys" -a init
 complete -c broch -n "__fish_seen_subcommand_from errors" -l markdown -d "as docs/reference/errors.md"
 complete -c broch -n "__fish_seen_subcommand_from release" -l to -r -d "folder of releases"
+complete -c broch -n "__fish_seen_subcommand_from update" -f -a "check apply status"
+complete -c broch -n "__fish_seen_subcommand_from update" -l from -r -d "folder, URL or .broch file"
+complete -c broch -n "__fish_seen_subcommand_from update" -l force -d "also what is not newer, or failed before"
+complete -c broch -n "__fish_seen_subcommand_from update" -l no-reboot -d "leave the restart to you"
+complete -c broch -n "__fish_seen_subcommand_from update" -l json -d "one JSON object"

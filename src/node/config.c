@@ -90,6 +90,13 @@ static const struct schema_key services_keys[] = {
 static const struct schema services_schema =
     SCHEMA("services", "What runs.", struct config_services, services_keys);
 
+static const struct schema_key update_keys[] = {
+    { SCHEMA_TEXT("source", struct config_update, source, 512),
+      .help = "Where releases come from: a folder, a URL, or a .broch file." },
+};
+static const struct schema update_schema =
+    SCHEMA("update", "Releases.", struct config_update, update_keys);
+
 static const struct schema_key config_keys[] = {
     { SCHEMA_TEXT("hostname", struct config, hostname, 63), .validate = config_check_hostname,
       .help = "Name of the machine; without one it is called broch." },
@@ -104,6 +111,7 @@ static const struct schema_key config_keys[] = {
     { SCHEMA_TABLE("metrics", struct config, metrics, &metrics_schema),
       .help = "Figures of the machine." },
     { SCHEMA_TABLE("services", struct config, services, &services_schema), .help = "What runs." },
+    { SCHEMA_TABLE("update", struct config, update, &update_schema), .help = "Releases." },
 };
 const struct schema config_schema =
     SCHEMA("config.toml", "The configuration of a machine.", struct config, config_keys);

@@ -58,6 +58,10 @@ struct config_services {
     struct schema_list disable;
 };
 
+struct config_update {
+    char *source; /* folder, URL or file of releases; NULL: none */
+};
+
 struct config {
     char *hostname; /* NULL: the default of identity.h */
     char *timezone;
@@ -67,6 +71,7 @@ struct config {
     struct config_firewall firewall;
     struct config_metrics metrics;
     struct config_services services;
+    struct config_update update;
 };
 
 extern const struct schema config_schema;

@@ -76,6 +76,24 @@ static int take_fact(struct json_object *object, const struct fact *fact, struct
     return 0;
 }
 
+/* null, or not there in the facts of an older stage 1: started from no partition. */
+static int take_partuuid(struct json_object *object, struct facts *facts, struct failure *f)
+{
+    struct json_object *value;
+    const char *text;
+
+    if (!json_object_object_get_ex(object, "partuuid", &value) ||
+        json_object_is_type(value, json_type_null))
+        return 0;
+    text = json_object_get_string(value);
+    if (!json_object_is_type(value, json_type_string) || !text ||
+        strlen(text) >= sizeof(facts->partuuid) ||
+        strspn(text, "0123456789abcdef-") != strlen(text))
+        return failure_set(f, CODE_FACTS, -EBADMSG, "'partuuid' has a bad value");
+    memcpy(facts->partuuid, text, strlen(text) + 1);
+    return 0;
+}
+
 static int check_schema(struct json_object *object, struct failure *f)
 {
     struct json_object *value;
@@ -124,6 +142,8 @@ int facts_parse(const char *text, size_t size, struct facts *ret, struct failure
     r = check_schema(object, f);
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(table); i++)
         r = take_fact(object, &table[i], &facts, f);
+    if (r == 0)
+        r = take_partuuid(object, &facts, f);
     (void)json_object_put(object); /* freed here */
     if (r == 0)
         *ret = facts;

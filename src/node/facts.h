@@ -14,6 +14,7 @@ enum {
     FACTS_FILE_SIZE_MAX = 64 * 1024,
     FACTS_HASH_SIZE = 65, /* SHA-256 in digits and the terminating zero */
     FACTS_SWITCH_SIZE = 8,
+    FACTS_UUID_SIZE = 37,
     FACTS_SCHEMA_KNOWN = 1, /* the form of the file that this reader understands */
 };
 
@@ -22,6 +23,7 @@ struct facts {
     char profile[NAME_SIZE];
     char slot[NAME_SIZE]; /* "A", "B" or "direct" */
     char verity[FACTS_HASH_SIZE];
+    char partuuid[FACTS_UUID_SIZE];      /* of the slot's partition; empty: started from none */
     char secure_boot[FACTS_SWITCH_SIZE]; /* "on", "off" or "unknown" */
     char tpm[FACTS_SWITCH_SIZE];         /* likewise */
 };

@@ -36,6 +36,36 @@ static void test_good(void **state)
     assert_string_equal(facts.tpm, "unknown");
 }
 
+static char *changed(const char *from, const char *to);
+
+static void test_partuuid(void **state)
+{
+    static const struct {
+        const char *text, *uuid; /* NULL: refused */
+    } cases[] = {
+        { "null", "" },
+        { "\"\"", "" },
+        { "\"11111111-1111-4111-8111-111111111111\"", "11111111-1111-4111-8111-111111111111" },
+        { "\"11111111-1111-4111-8111-1111111111111\"", NULL },
+        { "\"../../dev/vda\"", NULL },
+        { "7", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char value[80], *text;
+        struct failure f = FAILURE_NONE;
+        struct facts facts;
+
+        (void)snprintf(value, sizeof(value), "\"partuuid\": %s,", cases[i].text);
+        text = changed("\"partuuid\": null,", value);
+        assert_int_equal(parse(text, &facts, &f), cases[i].uuid ? 0 : -EBADMSG);
+        if (cases[i].uuid)
+            assert_string_equal(facts.partuuid, cases[i].uuid);
+        free(text);
+    }
+}
+
 /* The good text with one piece replaced. */
 static char *changed(const char *from, const char *to)
 {
@@ -158,9 +188,13 @@ static void test_missing_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),           cmocka_unit_test(test_each_fact_is_checked),
-        cmocka_unit_test(test_not_one_object), cmocka_unit_test(test_trailing_text),
-        cmocka_unit_test(test_damaged),        cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_partuuid),
+        cmocka_unit_test(test_each_fact_is_checked),
+        cmocka_unit_test(test_not_one_object),
+        cmocka_unit_test(test_trailing_text),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_missing_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/number.h"
+
 enum { REQUEST_MAX = 4096, BACKLOG = 16 };
 
 static pid_t server = -1;
@@ -28,6 +30,50 @@ static void hold(int fd)
 
     while (recv(fd, &byte, 1, 0) > 0)
         ;
+}
+
+static size_t body_size(const struct test_answer *answer)
+{
+    return answer->size > 0 ? answer->size : strlen(answer->body);
+}
+
+/* Where the part begins that was asked for. False without a Range line. */
+static bool find_start(const char *request, size_t *ret)
+{
+    static const char mark[] = "\r\nRange: bytes=";
+    const char *at = strstr(request, mark);
+    uint64_t start = 0;
+
+    if (!at)
+        return false;
+    at += strlen(mark);
+    if (number_parse(at, strspn(at, "0123456789"), SIZE_MAX, &start) < 0)
+        return false;
+    *ret = (size_t)start;
+    return true;
+}
+
+static void answer_part(int fd, const struct test_answer *found, size_t start)
+{
+    size_t size = body_size(found), end = found->cut > 0 && found->cut < size ? found->cut : size;
+    char head[REQUEST_MAX];
+    int length;
+
+    if (start >= size)
+        length = snprintf(head, sizeof(head),
+                          "HTTP/1.1 416 No\r\nContent-Range: bytes */%zu\r\nContent-Length: 0\r\n"
+                          "Connection: close\r\n\r\n",
+                          size);
+    else
+        length = snprintf(head, sizeof(head),
+                          "HTTP/1.1 206 Part\r\nContent-Range: bytes %zu-%zu/%zu\r\n"
+                          "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+                          start, size - 1, size, size - start);
+    (void)!send(fd, head, (size_t)length, MSG_NOSIGNAL);
+    if (start < end)
+        (void)!send(fd, found->body + start, end - start, MSG_NOSIGNAL);
+    if (found->pace == TEST_PACE_STALL)
+        hold(fd);
 }
 
 static void drip(int fd, const char *body)
@@ -43,7 +89,7 @@ static void answer(int fd, const struct test_answer *answers)
     char request[REQUEST_MAX + 1], head[REQUEST_MAX];
     const struct test_answer *found = answers;
     ssize_t size = recv(fd, request, REQUEST_MAX, 0);
-    size_t length;
+    size_t length, start;
 
     request[size > 0 ? size : 0] = '\0';
     if (strncmp(request, "GET ", 4) != 0)
@@ -61,6 +107,10 @@ static void answer(int fd, const struct test_answer *answers)
         hold(fd);
         return;
     }
+    if (found->ranges && find_start(request, &start)) {
+        answer_part(fd, found, start);
+        return;
+    }
     length = (size_t)snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nConnection: close\r\n%s\r\n",
                               found->status, found->header);
     (void)!send(fd, head, length, MSG_NOSIGNAL);
@@ -68,7 +118,7 @@ static void answer(int fd, const struct test_answer *answers)
         drip(fd, found->body);
         return;
     }
-    length = strlen(found->body);
+    length = body_size(found);
     (void)!send(fd, found->body, found->cut > 0 && found->cut < length ? found->cut : length,
                 MSG_NOSIGNAL);
     if (found->pace == TEST_PACE_STALL)

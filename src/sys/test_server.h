@@ -2,6 +2,7 @@
  * one answer, chosen by the path of the request. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum test_pace {
@@ -20,6 +21,8 @@ struct test_answer {
     const char *body;
     size_t cut; /* the connection ends after so many bytes of the body; 0: never */
     enum test_pace pace;
+    size_t size; /* of a body with zeros in it; 0: up to its first one */
+    bool ranges; /* "Range: bytes=N-" is answered with a part */
 };
 
 /* Starts it; `answers` (ended by one without path) must stay. A path that is not in the list is

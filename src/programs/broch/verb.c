@@ -17,6 +17,8 @@ const struct verb verb_table[] = {
     { "events", "broch-service", VERB_MACHINE, "[-f] [--json]", "what happened to services" },
     { "config", "broch-config", VERB_MACHINE, "ACTION [options]",
       "show, check or apply the configuration" },
+    { "update", "broch-update", VERB_MACHINE, "check | apply | status",
+      "install a release into the other slot" },
     { "screen", "broch-screen", VERB_MACHINE, "", "the status screen, on this terminal" },
     { "support", "broch-support", VERB_MACHINE, "[--out FILE]",
       "one file with what helps to find a fault" },

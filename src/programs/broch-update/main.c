@@ -1,0 +1,330 @@
+/* `broch update`: looks for a release, installs it into the other slot, says how things stand. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/nearest.h"
+#include "base/options.h"
+#include "base/output.h"
+#include "base/text.h"
+#include "node/config.h"
+#include "node/end.h"
+#include "programs/broch-update/machine.h"
+#include "sys/efivars.h"
+#include "sys/file.h"
+#include "sys/lockfile.h"
+#include "update/apply.h"
+#include "update/slot_entry.h"
+
+#define NO_FD     UINT64_MAX /* --progress-fd was not given */
+#define LOCK_PATH "/run/broch/update.lock"
+#define MOUNT_AT  "/run/broch/slot"
+
+static const char *arg_from;
+static bool arg_json, arg_no_reboot, arg_force;
+static uint64_t arg_progress_fd = NO_FD;
+
+static int print(struct text *t, struct failure *f)
+{
+    if (text_status(t) < 0)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    if (fputs(text_string(t), stdout) < 0 || fflush(stdout) != 0)
+        return failure_set(f, CODE_IO, -errno, "cannot write the answer");
+    return 0;
+}
+
+static void add_json(struct text *t, const char *key, const char *value)
+{
+    char buffer[FAILURE_TEXT_MAX * 6 + 3];
+    struct line line = line_make(buffer, sizeof(buffer));
+
+    line_add_json_string(&line, value);
+    text_addf(t, "%s\"%s\":%s", t->length > 1 ? "," : "", key, buffer);
+}
+
+/* --- Where releases come from --- */
+
+static int find_source(char **ret, struct failure *f)
+{
+    struct config config;
+    int r;
+
+    if (arg_from) {
+        *ret = strdup(arg_from);
+        return *ret ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    }
+    r = config_load(NULL, NULL, &config, f);
+    if (r < 0)
+        return r;
+    *ret = config.update.source;
+    config.update.source = NULL;
+    config_done(&config);
+    return *ret ? 0
+                : failure_set(f, CODE_UPDATE_SOURCE, -ENOENT,
+                              "no source is configured, and --from is not given");
+}
+
+static int take_lock(int *ret, struct failure *f)
+{
+    int r = lockfile_take(LOCK_PATH, false, ret, f);
+
+    if (r == -EWOULDBLOCK)
+        return failure_set(f, CODE_UPDATE_BUSY, r, "another update holds '%s'", LOCK_PATH);
+    return r;
+}
+
+static int want_root(struct failure *f)
+{
+    return geteuid() == 0 ? 0 : failure_set(f, CODE_PRIVILEGE, -EPERM, "updates are root's");
+}
+
+/* --- check and apply --- */
+
+static void add_offer(const struct apply *apply, const struct machine *machine, int judged,
+                      const struct failure *judgement, struct text *t)
+{
+    const char *code = judged < 0 ? code_entry(judgement->code)->id : NULL;
+
+    if (!arg_json) {
+        text_addf(t, "runs:     %s\noffered:  %s\n", machine->generation, apply->manifest.name);
+        return;
+    }
+    text_add(t, "{");
+    add_json(t, "running", machine->generation);
+    add_json(t, "offered", apply->manifest.name);
+    text_addf(t, ",\"epoch\":%llu,\"acceptable\":%s", (unsigned long long)apply->manifest.epoch,
+              judged < 0 ? "false" : "true");
+    if (code) {
+        add_json(t, "code", code);
+        add_json(t, "reason", judgement->text);
+    }
+    text_add(t, "}\n");
+}
+
+static struct apply make_apply(const struct machine *machine, struct progress *progress)
+{
+    return (struct apply){ .machine = machine_for_release(machine, arg_force),
+                           .running_uuid = machine->facts.partuuid,
+                           .efivars = EFIVARS_FOLDER,
+                           .mount_at = MOUNT_AT,
+                           .stage_root = STAGE_ROOT,
+                           .progress = progress,
+                           .source = SOURCE_INIT,
+                           .stage = STAGE_INIT };
+}
+
+static int run_check(struct apply *apply, const struct machine *machine, const char *from,
+                     struct failure *f)
+{
+    _cleanup_text_ struct text t = TEXT_INIT;
+    struct failure printing = FAILURE_NONE;
+    int r = apply_find(apply, from, f);
+
+    if (!apply->believed)
+        return r;
+    add_offer(apply, machine, r, f, &t);
+    if (print(&t, &printing) < 0) {
+        *f = printing;
+        return f->cause;
+    }
+    return r;
+}
+
+static int reboot_now(struct failure *f)
+{
+    /* On any other machine the signal would mean something else to PID 1. */
+    if (!file_exists(FACTS_PATH) || kill(1, end_action_signal(END_REBOOT)) < 0)
+        return failure_set(f, CODE_HALT, -errno, "cannot tell PID 1 to restart");
+    return EXIT_CODE_DONE;
+}
+
+static int run_apply(struct apply *apply, const struct machine *machine, const char *from,
+                     struct failure *f)
+{
+    _cleanup_text_ struct text t = TEXT_INIT;
+    _cleanup_close_ int lock = -1;
+    int r = want_root(f);
+
+    if (r == 0)
+        r = take_lock(&lock, f);
+    if (r == 0)
+        r = apply_find(apply, from, f);
+    if (r == 0)
+        r = apply_install(apply, f);
+    if (r < 0)
+        return r;
+    if (arg_json) {
+        text_add(&t, "{");
+        add_json(&t, "running", machine->generation);
+        add_json(&t, "installed", apply->manifest.name);
+        text_addf(&t, ",\"slot\":\"%c\"}\n", apply->slots.other.letter);
+    } else {
+        text_addf(&t, "%s is in slot %c; the next start tries it\n", apply->manifest.name,
+                  apply->slots.other.letter);
+    }
+    r = print(&t, f);
+    if (r < 0)
+        return r;
+    return arg_no_reboot ? EXIT_CODE_REBOOT_NEEDED : reboot_now(f);
+}
+
+static int with_source(int (*run)(struct apply *, const struct machine *, const char *,
+                                  struct failure *),
+                       struct failure *f)
+{
+    struct machine machine = { .keys = NULL };
+    _cleanup_free_ char *from = NULL;
+    static struct apply apply; /* too large for comfort on the stack */
+    struct progress progress;
+    int r = machine_read(&machine, f);
+
+    progress_start(&progress, arg_progress_fd == NO_FD ? -1 : (int)arg_progress_fd, arg_json);
+    if (r == 0)
+        r = find_source(&from, f);
+    if (r == 0) {
+        apply = make_apply(&machine, &progress);
+        r = run(&apply, &machine, from, f);
+        apply_done(&apply);
+    }
+    machine_done(&machine);
+    return r;
+}
+
+static int verb_check(struct failure *f)
+{
+    return with_source(run_check, f);
+}
+
+static int verb_apply(struct failure *f)
+{
+    return with_source(run_apply, f);
+}
+
+/* --- status --- */
+
+static void add_slots(const struct slot_devices *slots, bool trial, struct text *t)
+{
+    if (arg_json) {
+        text_addf(t, ",\"slot\":\"%c\",\"device\":\"%s\",\"trial\":%s,\"other\":\"%s\"",
+                  slots->running.letter, slots->running.path, trial ? "true" : "false",
+                  slots->other.path);
+        return;
+    }
+    text_addf(t, "slot:     %c (%s), %s\nother:    %c (%s)\n", slots->running.letter,
+              slots->running.path, trial ? "on trial" : "not on trial", slots->other.letter,
+              slots->other.path);
+}
+
+/* A machine without slots has a status as well. */
+static void try_slots(const struct machine *machine, struct text *t)
+{
+    _cleanup_close_ int efivars = open(EFIVARS_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct slot_devices slots;
+    struct failure why = FAILURE_NONE;
+    bool trial = false;
+    int r = slot_devices_find(machine->facts.partuuid, &slots, &why);
+
+    if (r == 0)
+        r = slot_entry_is_trial(efivars, &slots.running, &trial, &why);
+    if (r == 0)
+        add_slots(&slots, trial, t);
+    else if (arg_json)
+        add_json(t, "slots_unknown", why.text);
+    else
+        text_addf(t, "slot:     %s\n", why.text);
+}
+
+static int verb_status(struct failure *f)
+{
+    _cleanup_text_ struct text t = TEXT_INIT;
+    struct machine machine = { .keys = NULL };
+    int r = machine_read(&machine, f);
+
+    if (r < 0)
+        return r;
+    if (arg_json) {
+        text_add(&t, "{");
+        add_json(&t, "running", machine.generation);
+        text_addf(&t, ",\"epoch\":%llu", (unsigned long long)machine.epoch);
+    } else {
+        text_addf(&t, "runs:     %s, epoch %llu\n", machine.generation,
+                  (unsigned long long)machine.epoch);
+    }
+    try_slots(&machine, &t);
+    if (arg_json)
+        text_add(&t, "}\n");
+    machine_done(&machine);
+    return print(&t, f);
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct failure *f);
+} verbs[] = {
+    { "check", verb_check },
+    { "apply", verb_apply },
+    { "status", verb_status },
+};
+
+static int run_verb(const char *name, struct failure *f)
+{
+    const char *names[ARRAY_SIZE(verbs)], *nearest;
+
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+        names[i] = verbs[i].name;
+        if (strcmp(verbs[i].name, name) == 0)
+            return verbs[i].run(f);
+    }
+    nearest = nearest_name(name, names, ARRAY_SIZE(names));
+    return failure_set(f, CODE_USAGE, -EINVAL, "broch update does not know '%s'%s%s%s", name,
+                       nearest ? ", did you mean '" : "", nearest ? nearest : "",
+                       nearest ? "'?" : "");
+}
+
+static int run(int argc, char **argv, struct failure *f)
+{
+    const struct option_spec specs[] = {
+        { "from", OPTION_TEXT, &arg_from, "SOURCE", "folder, URL or .broch file" },
+        { "json", OPTION_FLAG, &arg_json, NULL, "one JSON object" },
+        { "progress-fd", OPTION_NUMBER, &arg_progress_fd, "FD", "JSON lines of progress" },
+        { "no-reboot", OPTION_FLAG, &arg_no_reboot, NULL, "apply: leave the restart to you" },
+        { "force", OPTION_FLAG, &arg_force, NULL, "also what is not newer, or failed before" },
+    };
+    const struct options options = {
+        "broch update",
+        "check | apply | status [options]",
+        "Looks for a release, installs it into the other slot, says how\n"
+        "things stand. A release is tried at the next start.",
+        "broch update apply --from https://releases.example/broch",
+        specs,
+        ARRAY_SIZE(specs),
+        1,
+        1
+    };
+    struct operands operands;
+    int r = options_parse(&options, argc, argv, &operands, f);
+
+    if (r > 0)
+        options_help(&options, stdout);
+    if (r != 0)
+        return r < 0 ? r : EXIT_CODE_DONE;
+    return run_verb(operands.list[0], f);
+}
+
+int main(int argc, char **argv)
+{
+    struct failure f = FAILURE_NONE;
+    int r;
+
+    (void)sigaction(SIGPIPE, &(const struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+    /* "broch-update update apply": the verb comes behind the name. */
+    r = argc > 1 && strcmp(argv[1], "update") == 0
+            ? run(argc - 1, argv + 1, &f)
+            : failure_set(&f, CODE_USAGE, -EINVAL, "start this program as 'broch update'");
+    return r < 0 ? (int)failure_print(&f, "broch", stderr) : r;
+}

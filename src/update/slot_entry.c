@@ -1,0 +1,137 @@
+#include "update/slot_entry.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys/boot_manager.h"
+#include "sys/efivars.h"
+
+enum { NUMBER_MAX = 0xffff };
+
+static int refuse(struct failure *f, int r, const struct slot_device *slot, const char *verb)
+{
+    return failure_set(f, CODE_UPDATE_ENTRY, r, "cannot %s the boot entry of slot %c", verb,
+                       slot->letter);
+}
+
+/* The firmware's list, which is large. */
+static int read_list(int efivars_fd, struct boot_manager **ret)
+{
+    struct boot_manager *manager = malloc(sizeof(*manager));
+    int r = manager ? boot_manager_read(efivars_fd, manager) : -ENOMEM;
+
+    if (r < 0)
+        free(manager);
+    else
+        *ret = manager;
+    return r;
+}
+
+static int read_next(int efivars_fd, uint16_t *ret)
+{
+    uint8_t bytes[2];
+    int size = efivars_read(efivars_fd, "BootNext", EFIVARS_GUID_GLOBAL, bytes, sizeof(bytes));
+
+    if (size < 0)
+        return size;
+    if (size != (int)sizeof(bytes))
+        return -EBADMSG;
+    *ret = (uint16_t)(bytes[0] | bytes[1] << 8);
+    return 0;
+}
+
+static int withdraw(int efivars_fd, uint16_t number)
+{
+    char name[BOOT_ENTRY_NAME_SIZE];
+    uint16_t next;
+    int r = read_next(efivars_fd, &next);
+
+    if (r == 0 && next == number)
+        r = efivars_remove_global(efivars_fd, "BootNext");
+    boot_entry_name(number, name);
+    return r < 0 && r != -ENOENT ? r : efivars_remove_global(efivars_fd, name);
+}
+
+int slot_entry_withdraw(int efivars_fd, const struct slot_device *slot, struct failure *f)
+{
+    uint8_t guid[BOOT_ENTRY_GUID_SIZE];
+    struct boot_manager *manager = NULL;
+    int r = boot_entry_guid_parse(slot->uuid, guid);
+
+    if (r == 0)
+        r = read_list(efivars_fd, &manager);
+    for (size_t i = 0; r == 0 && i < manager->count; i++) {
+        const struct boot_manager_entry *entry = &manager->entries[i];
+
+        if (entry->is_slot && memcmp(entry->partition.guid, guid, sizeof(guid)) == 0)
+            r = withdraw(efivars_fd, entry->number);
+    }
+    free(manager);
+    return r < 0 ? refuse(f, r, slot, "remove") : 0;
+}
+
+static bool is_in_order(const struct boot_manager *manager, uint16_t number)
+{
+    for (size_t i = 0; i < manager->order_count; i++) {
+        if (manager->order[i] == number)
+            return true;
+    }
+    return false;
+}
+
+int slot_entry_is_trial(int efivars_fd, const struct slot_device *slot, bool *ret,
+                        struct failure *f)
+{
+    uint8_t guid[BOOT_ENTRY_GUID_SIZE];
+    const struct boot_manager_entry *entry;
+    struct boot_manager *manager = NULL;
+    int r = boot_entry_guid_parse(slot->uuid, guid);
+
+    if (r == 0)
+        r = read_list(efivars_fd, &manager);
+    if (r == 0) {
+        /* Entries in the order come first. */
+        entry = boot_manager_find(manager, guid);
+        *ret = entry && !is_in_order(manager, entry->number);
+    }
+    free(manager);
+    return r < 0 ? refuse(f, r, slot, "read") : 0;
+}
+
+/* Below every other one there may be a hole; numbers are of no meaning. */
+static uint32_t lowest_free(const struct boot_manager *manager)
+{
+    uint32_t number = 0;
+
+    for (size_t i = 0; i < manager->count && manager->entries[i].number == number; i++)
+        number++;
+    return number;
+}
+
+int slot_entry_try(int efivars_fd, const struct slot_device *slot, struct failure *f)
+{
+    struct boot_partition partition = { .number = slot->number,
+                                        .first_block = slot->first_block,
+                                        .block_count = slot->block_count };
+    char description[] = "Broch A";
+    const struct boot_manager_entry *former;
+    struct boot_manager *manager = NULL;
+    uint32_t number = 0;
+    int r = boot_entry_guid_parse(slot->uuid, partition.guid);
+
+    description[strlen(description) - 1] = slot->letter;
+    if (r == 0)
+        r = read_list(efivars_fd, &manager);
+    if (r == 0) {
+        former = boot_manager_find(manager, partition.guid);
+        number = former ? former->number : lowest_free(manager);
+        r = number > NUMBER_MAX
+                ? -ENOSPC
+                : boot_manager_write_entry(efivars_fd, (uint16_t)number, description, &partition);
+    }
+    if (r == 0)
+        r = boot_manager_write_next(efivars_fd, (uint16_t)number);
+    free(manager);
+    return r < 0 ? refuse(f, r, slot, "write") : 0;
+}

@@ -1,0 +1,22 @@
+/* What the firmware knows of a slot while it is being written and when it is to be tried. Only
+ * entries of that slot are touched, and BootOrder never: a release that was not judged good is
+ * started once and by BootNext alone. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/failure.h"
+#include "update/slot_device.h"
+
+/* Takes the slot out of use before its content goes: BootNext when it leads there, then every entry
+ * of the slot. CODE_UPDATE_ENTRY. */
+MUST_USE int slot_entry_withdraw(int efivars_fd, const struct slot_device *slot, struct failure *f);
+
+/* Whether a slot is on trial: the firmware has an entry of it, and none in BootOrder. The slot of a
+ * new disk has no entry at all and is none. CODE_UPDATE_ENTRY. */
+MUST_USE int slot_entry_is_trial(int efivars_fd, const struct slot_device *slot, bool *ret,
+                                 struct failure *f);
+
+/* The slot is to be started next, and only next: an entry under the lowest free number, then
+ * BootNext; both are read back. CODE_UPDATE_ENTRY. */
+MUST_USE int slot_entry_try(int efivars_fd, const struct slot_device *slot, struct failure *f);
