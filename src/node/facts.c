@@ -94,6 +94,34 @@ static int take_partuuid(struct json_object *object, struct facts *facts, struct
     return 0;
 }
 
+/* A text that may be null or not there at all. */
+static int take_optional(struct json_object *object, const char *key, char *ret, size_t capacity,
+                         struct failure *f)
+{
+    struct json_object *value;
+    size_t length;
+
+    if (!json_object_object_get_ex(object, key, &value) || !value)
+        return 0;
+    length = (size_t)json_object_get_string_len(value);
+    if (!json_object_is_type(value, json_type_string) || length >= capacity)
+        return failure_set(f, CODE_FACTS, -EBADMSG, "'%s' has a bad value", key);
+    memcpy(ret, json_object_get_string(value), length);
+    ret[length] = '\0';
+    return 0;
+}
+
+static bool is_persist_open(struct json_object *object)
+{
+    struct json_object *persist, *state;
+
+    return json_object_object_get_ex(object, "persist", &persist) &&
+           json_object_is_type(persist, json_type_object) &&
+           json_object_object_get_ex(persist, "state", &state) &&
+           json_object_is_type(state, json_type_string) &&
+           strcmp(json_object_get_string(state), "open") == 0;
+}
+
 static int check_schema(struct json_object *object, struct failure *f)
 {
     struct json_object *value;
@@ -144,6 +172,10 @@ int facts_parse(const char *text, size_t size, struct facts *ret, struct failure
         r = take_fact(object, &table[i], &facts, f);
     if (r == 0)
         r = take_partuuid(object, &facts, f);
+    if (r == 0)
+        r = take_optional(object, "last_failure", facts.last_failure, sizeof(facts.last_failure),
+                          f);
+    facts.persist_open = is_persist_open(object);
     (void)json_object_put(object); /* freed here */
     if (r == 0)
         *ret = facts;

@@ -15,6 +15,7 @@ enum {
     FACTS_HASH_SIZE = 65, /* SHA-256 in digits and the terminating zero */
     FACTS_SWITCH_SIZE = 8,
     FACTS_UUID_SIZE = 37,
+    FACTS_TEXT_SIZE = 257,
     FACTS_SCHEMA_KNOWN = 1, /* the form of the file that this reader understands */
 };
 
@@ -26,6 +27,8 @@ struct facts {
     char partuuid[FACTS_UUID_SIZE];      /* of the slot's partition; empty: started from none */
     char secure_boot[FACTS_SWITCH_SIZE]; /* "on", "off" or "unknown" */
     char tpm[FACTS_SWITCH_SIZE];         /* likewise */
+    char last_failure[FACTS_TEXT_SIZE];  /* what firmware kept of it; empty: nothing. Of anybody */
+    bool persist_open;                   /* the encrypted disk */
 };
 
 /* Parses the JSON text. Refuses (-EBADMSG, *ret untouched) anything but one object with every fact

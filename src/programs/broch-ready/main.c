@@ -1,18 +1,16 @@
 /* Waits until every other service is ready, then says so once: the `broch ready` line, its record
- * in /run/broch/ready.json, and the end of this boot's count of attempts. Idles afterwards without
- * a timer, so that its being up means "this machine became ready". */
+ * in /run/broch/ready.json. Idles afterwards without a timer, so that its being up means "this
+ * machine became ready". The count of attempts is ended by the verdict. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/number.h"
-#include "node/attempts.h"
 #include "node/facts.h"
 #include "node/kernel_log.h"
 #include "node/marker.h"
 #include "node/notify.h"
-#include "sys/efivars.h"
 #include "sys/file.h"
 #include "work/await.h"
 
@@ -80,8 +78,6 @@ static void announce(const struct facts *facts)
     CHECK(!r.cut);
     if (file_write(MARKER_RECORD_PATH, record, r.length, 0644, &f) < 0)
         warn("record", &f);
-    if (attempts_clear(EFIVARS_FOLDER, &f) < 0)
-        warn("attempts", &f);
 }
 
 static int serve(uint64_t timeout_s, uint64_t notify_fd, struct failure *f)

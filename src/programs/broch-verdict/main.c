@@ -1,0 +1,275 @@
+/* Judges the running generation, once for each start: is it the one that was just written, is it
+ * good, and which slot does the firmware start by itself. update/trial.h has the decisions. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/line.h"
+#include "base/number.h"
+#include "base/options.h"
+#include "node/attempts.h"
+#include "node/end.h"
+#include "node/facts.h"
+#include "node/kernel_log.h"
+#include "programs/broch-verdict/checks.h"
+#include "sys/efivars.h"
+#include "update/confirm.h"
+#include "update/trial.h"
+#include "work/await.h"
+
+static const char program[] = "broch-verdict";
+
+enum { TIMEOUT_S_DEFAULT = 180, TIMEOUT_S_MAX = 3600 };
+
+struct verdict {
+    struct facts facts;
+    struct slot_devices slots;
+    struct trial trial;
+    struct confirm confirm;
+    uint64_t deadline_ns;
+    uint64_t timeout_s;
+};
+
+static void say(const char *key, const char *value)
+{
+    char text[KERNEL_LOG_LINE_MAX];
+    struct line l = line_make(text, sizeof(text));
+
+    line_add(&l, "broch verdict");
+    line_add_pair(&l, key, value);
+    kernel_log(KERNEL_LOG_WARNING, text);
+}
+
+static bool all_ready(const struct snapshot *snapshot, void *context)
+{
+    (void)context;
+    for (size_t i = 0; i < snapshot->count; i++) {
+        if (snapshot->services[i].required &&
+            !snapshot_state_satisfies(snapshot->services[i].state))
+            return false;
+    }
+    return true;
+}
+
+static const char *first_unready(const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->count; i++) {
+        if (snapshot->services[i].required &&
+            !snapshot_state_satisfies(snapshot->services[i].state))
+            return snapshot->services[i].name;
+    }
+    return "none";
+}
+
+static int wait_for_services(const struct verdict *v, struct failure *f)
+{
+    static struct snapshot snapshot;
+    const struct await await = { .path = SNAPSHOT_PATH,
+                                 .holds = all_ready,
+                                 .timeout_ns = v->timeout_s * NS_PER_S };
+    int r = await_snapshot(&await, &snapshot, f);
+
+    if (r == -ETIMEDOUT)
+        return failure_set(f, CODE_UPDATE_CHECK, r, "service '%s' is not ready after %llu s",
+                           first_unready(&snapshot), (unsigned long long)v->timeout_s);
+    return r;
+}
+
+static int judge(const struct verdict *v, struct failure *f)
+{
+    int r = wait_for_services(v, f);
+
+    /* A machine whose disk does not open for this generation must not keep it. */
+    if (r == 0 && !v->facts.persist_open)
+        r = failure_set(f, CODE_UPDATE_CHECK, -ENODATA, "the encrypted disk is not open");
+    return r < 0 ? r : checks_run(v->deadline_ns, f);
+}
+
+/* What the other slot and stage 1 will read. */
+static void keep_reason(const struct verdict *v, const char *reason)
+{
+    if (efivars_write(v->confirm.efivars_fd, EFIVARS_REASON, reason, strlen(reason)) < 0)
+        say("reason-not-kept", reason);
+}
+
+static int restart(struct failure *f)
+{
+    sync();
+    if (kill(1, end_action_signal(END_REBOOT)) < 0)
+        return failure_set(f, CODE_HALT, -errno, "cannot tell PID 1");
+    return 0;
+}
+
+static int run_trial(struct verdict *v, struct failure *f)
+{
+    char reason[EFIVARS_REASON_MAX + 1];
+    struct line l = line_make(reason, sizeof(reason));
+    struct failure bad = FAILURE_NONE;
+    int r;
+
+    say("trial", v->trial.generation);
+    if (judge(v, &bad) == 0) {
+        r = confirm_slot(&v->confirm, f);
+        if (r < 0)
+            return r;
+        trial_end(&v->trial, NULL);
+        r = trial_write(TRIAL_PATH, &v->trial, f);
+        if (r == 0)
+            say("good", v->facts.generation);
+        return r;
+    }
+    line_addf(&l, "slot=%s %s %s", v->facts.slot, code_entry(bad.code)->id, bad.text);
+    keep_reason(v, reason);
+    trial_end(&v->trial, reason);
+    if (trial_write(TRIAL_PATH, &v->trial, f) < 0)
+        say("state-not-kept", f->text); /* the variable tells the other slot */
+    say("bad", reason);
+    return restart(f);
+}
+
+static int retry(struct verdict *v, struct failure *f)
+{
+    int r = trial_write(TRIAL_PATH, &v->trial, f);
+
+    say("interrupted", v->trial.generation);
+    if (r == 0)
+        r = confirm_start_other(&v->confirm, f);
+    return r < 0 ? r : restart(f);
+}
+
+static int take_over(struct verdict *v, struct failure *f)
+{
+    int r = wait_for_services(v, f);
+
+    if (r == 0)
+        r = confirm_slot(&v->confirm, f);
+    if (r == 0)
+        r = trial_write(TRIAL_PATH, &v->trial, f);
+    if (r == 0)
+        say("fell-back", v->trial.last_reason);
+    return r;
+}
+
+/* The count of attempts ends with the services being ready, and so do missing entries. */
+static int keep_order(struct verdict *v, struct failure *f)
+{
+    int r = wait_for_services(v, f);
+
+    if (r < 0)
+        return r;
+    if (confirm_is_first(&v->confirm) && !confirm_is_settled(&v->confirm))
+        return confirm_slot(&v->confirm, f);
+    return confirm_attempts(&v->confirm, false, f);
+}
+
+static int act(struct verdict *v, struct failure *f)
+{
+    const struct trial former = v->trial;
+    const struct trial_boot boot = { .slot = v->facts.slot[0],
+                                     .generation = v->facts.generation,
+                                     .confirmed = confirm_is_first(&v->confirm),
+                                     .reason = v->facts.last_failure };
+    int r = 0;
+
+    switch (trial_decide(&v->trial, &boot)) {
+    case TRIAL_ACT_JUDGE:
+        return run_trial(v, f);
+    case TRIAL_ACT_RETRY:
+        return retry(v, f);
+    case TRIAL_ACT_CONFIRM:
+        return take_over(v, f);
+    case TRIAL_ACT_NOTHING:
+        break;
+    }
+    if (memcmp(&former, &v->trial, sizeof(former)) != 0) {
+        say(trial_result_name(v->trial.last), v->trial.last_reason);
+        r = trial_write(TRIAL_PATH, &v->trial, f);
+    }
+    return r < 0 ? r : keep_order(v, f);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Mounts of slots are nobody else's business, and end with this process. */
+static int part_mounts(struct failure *f)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return failure_set(f, CODE_UPDATE_CONFIRM, -errno, "no mounts of its own");
+    return 0;
+}
+
+/* Starts may be counted all the same: from a medium without partitions. */
+static int without_slot(const struct verdict *v, struct failure *f)
+{
+    int r = wait_for_services(v, f);
+
+    return r < 0 ? r : attempts_clear(EFIVARS_FOLDER, f);
+}
+
+static int run(uint64_t timeout_s, struct failure *f)
+{
+    static struct verdict v;
+    _cleanup_close_ int efivars_fd = open(EFIVARS_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = facts_read(FACTS_PATH, &v.facts, f);
+
+    if (r < 0)
+        return r;
+    v.timeout_s = timeout_s;
+    if (efivars_fd < 0 || v.facts.partuuid[0] == '\0')
+        return without_slot(&v, f);
+    v.deadline_ns = now_ns() + timeout_s * NS_PER_S;
+    v.confirm = (struct confirm){ .slots = &v.slots,
+                                  .efivars_fd = efivars_fd,
+                                  .mount_at = "/run/broch/slot",
+                                  .tpm = strcmp(v.facts.tpm, "on") == 0 };
+    r = part_mounts(f);
+    if (r == 0)
+        r = slot_devices_find(v.facts.partuuid, &v.slots, f);
+    if (r == 0 && trial_read(TRIAL_PATH, &v.trial, f) < 0) {
+        /* Better no memory than a machine that cannot be confirmed. */
+        say("state-ignored", f->text);
+        v.trial = (struct trial)TRIAL_INIT;
+    }
+    return r < 0 ? r : act(&v, f);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t timeout_s = TIMEOUT_S_DEFAULT;
+    const struct option_spec specs[] = {
+        { "timeout", OPTION_NUMBER, &timeout_s, "SECONDS", "how long the services may take" },
+    };
+    const struct options options = {
+        .program = program,
+        .synopsis = "[options]",
+        .purpose = "Judges the generation that runs, and confirms or leaves its slot.",
+        .specs = specs,
+        .spec_count = ARRAY_SIZE(specs),
+    };
+    struct operands operands;
+    struct failure f = FAILURE_NONE;
+    int r = options_parse(&options, argc, argv, &operands, &f);
+
+    if (r > 0) {
+        options_help(&options, stdout);
+        return EXIT_CODE_DONE;
+    }
+    if (r == 0 && (timeout_s == 0 || timeout_s > TIMEOUT_S_MAX))
+        r = failure_set(&f, CODE_USAGE, -EINVAL, "--timeout takes 1 to %d", TIMEOUT_S_MAX);
+    if (r == 0)
+        r = run(timeout_s, &f);
+    return r < 0 ? (int)failure_print(&f, program, stderr) : EXIT_CODE_DONE;
+}

@@ -1,0 +1,200 @@
+#include "update/trial.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+
+#define OLD    "v1-node-x86_64"
+#define NEW    "v2-node-x86_64"
+#define REASON "slot=B BR-UPDATE-CHECK service 'x' is not ready"
+
+static struct trial begun(void)
+{
+    struct trial t = TRIAL_INIT;
+
+    trial_begin(&t, 'B', NEW);
+    return t;
+}
+
+static struct trial_boot start(char slot, const char *generation, const char *reason)
+{
+    return (struct trial_boot){
+        .slot = slot, .generation = generation, .confirmed = slot == 'A', .reason = reason
+    };
+}
+
+static void test_judged_in_its_slot(void **state)
+{
+    struct trial t = begun();
+    struct trial_boot boot = start('B', NEW, "");
+
+    (void)state;
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_JUDGE);
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_JUDGE); /* a power cut while it is judged */
+    trial_end(&t, NULL);
+    assert_false(t.pending);
+    assert_int_equal(t.last, TRIAL_GOOD);
+    assert_false(trial_is_refused(&t, NEW));
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
+}
+
+static void test_bad_is_remembered(void **state)
+{
+    struct trial t = begun();
+
+    (void)state;
+    trial_end(&t, REASON);
+    assert_int_equal(t.last, TRIAL_FAILED);
+    assert_string_equal(t.last_reason, REASON);
+    assert_string_equal(t.last_generation, NEW);
+    assert_true(trial_is_refused(&t, NEW));
+    trial_forgive(&t, NEW);
+    assert_false(trial_is_refused(&t, NEW));
+}
+
+/* Stage 1 of the slot under trial left a reason: failed. One about the old slot says nothing. */
+static void test_back_with_a_reason(void **state)
+{
+    struct trial t = begun();
+    struct trial_boot boot = start('A', OLD, REASON);
+
+    (void)state;
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
+    assert_false(t.pending);
+    assert_int_equal(t.last, TRIAL_FAILED);
+    assert_true(trial_is_refused(&t, NEW));
+    t = begun();
+    boot = start('A', OLD, "slot=A BR-BOOT-VERITY long ago");
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_RETRY);
+}
+
+static void test_interrupted(void **state)
+{
+    struct trial t = begun();
+    struct trial_boot boot = start('A', OLD, "");
+
+    (void)state;
+    for (unsigned i = 1; i < TRIAL_TRIES_MAX; i++) {
+        assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_RETRY);
+        assert_true(t.pending);
+        assert_int_equal(t.tries, i + 1);
+    }
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
+    assert_false(t.pending);
+    assert_true(trial_is_refused(&t, NEW));
+    assert_int_equal(t.last, TRIAL_FAILED);
+}
+
+/* The confirmed slot failed long after it was confirmed. */
+static void test_fell_back(void **state)
+{
+    struct trial t = TRIAL_INIT;
+    struct trial_boot boot = start('B', OLD, "slot=A BR-BOOT-VERITY a bad block");
+
+    (void)state;
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_CONFIRM);
+    assert_int_equal(t.last, TRIAL_FELL_BACK);
+    assert_int_equal(t.last_slot, 'A');
+    assert_int_equal(t.refused_count, 0);
+    /* Chosen in the firmware's menu: nothing failed. */
+    boot.reason = "";
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
+    boot.reason = "slot=B about itself";
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
+}
+
+/* Somebody wrote another generation into the slot: what is pending is about something gone. */
+static void test_other_generation(void **state)
+{
+    struct trial t = begun();
+    struct trial_boot boot = start('B', "v3-node-x86_64", "");
+
+    (void)state;
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
+    assert_false(t.pending);
+}
+
+static void test_refused_is_bounded(void **state)
+{
+    struct trial t = TRIAL_INIT;
+    char name[] = "v00-node-x86_64";
+
+    (void)state;
+    for (unsigned i = 0; i <= TRIAL_REFUSED_MAX; i++) {
+        name[1] = (char)('0' + i / 10);
+        name[2] = (char)('0' + i % 10);
+        trial_refuse(&t, name);
+        trial_refuse(&t, name);
+    }
+    assert_int_equal(t.refused_count, TRIAL_REFUSED_MAX);
+    assert_false(trial_is_refused(&t, "v00-node-x86_64"));
+    assert_true(trial_is_refused(&t, name));
+}
+
+static void assert_round_trip(const struct trial *t)
+{
+    _cleanup_text_ struct text text = TEXT_INIT;
+    struct failure f = FAILURE_NONE;
+    struct trial again;
+
+    assert_int_equal(trial_format(t, &text), 0);
+    assert_int_equal(trial_parse(text.data, text.length, &again, &f), 0);
+    assert_int_equal(again.pending, t->pending);
+    assert_int_equal(again.last, t->last);
+    assert_string_equal(again.last_reason, t->last_reason);
+    assert_int_equal(again.refused_count, t->refused_count);
+    for (size_t i = 0; i < t->refused_count; i++)
+        assert_string_equal(again.refused[i], t->refused[i]);
+    if (t->pending) {
+        assert_int_equal(again.slot, t->slot);
+        assert_int_equal(again.tries, t->tries);
+        assert_string_equal(again.generation, t->generation);
+    }
+    /* Nothing but the whole. */
+    for (size_t size = 0; size + 2 < text.length; size++)
+        assert_int_equal(trial_parse(text.data, size, &again, &f), -EBADMSG);
+}
+
+static void test_file(void **state)
+{
+    static const char *const bad[] = {
+        "[]",
+        "{}",
+        "{\"schema\": 2, \"trial\": null, \"last\": null, \"refused\": []}",
+        "{\"schema\": 1, \"trial\": {\"slot\":\"C\",\"tries\":1,\"generation\":\"x\"}, \"last\": "
+        "null, \"refused\": []}",
+        "{\"schema\": 1, \"trial\": {\"slot\":\"B\",\"tries\":9,\"generation\":\"x\"}, \"last\": "
+        "null, \"refused\": []}",
+        "{\"schema\": 1, \"trial\": null, \"last\": null, \"refused\": [1]}"
+    };
+    struct trial t = TRIAL_INIT;
+    struct failure f = FAILURE_NONE;
+
+    (void)state;
+    assert_round_trip(&t);
+    trial_begin(&t, 'B', NEW);
+    assert_round_trip(&t);
+    trial_end(&t, "slot=B \"quoted\" \\ reason");
+    trial_refuse(&t, OLD);
+    assert_round_trip(&t);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(trial_parse(bad[i], strlen(bad[i]), &t, &f), -EBADMSG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_judged_in_its_slot), cmocka_unit_test(test_bad_is_remembered),
+        cmocka_unit_test(test_back_with_a_reason), cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_fell_back),          cmocka_unit_test(test_other_generation),
+        cmocka_unit_test(test_refused_is_bounded), cmocka_unit_test(test_file),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
