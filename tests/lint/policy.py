@@ -51,8 +51,6 @@ BROCH = Policy(
         "heap_fail_after": "tests: the n-th request fails",
         "vm_variables_set_boot_next": "harness of machines: trial boots",
         "vm_reset": "harness of machines: a reset during a trial",
-        "write_log_open": "harness of machines: power cuts",
-        "write_log_apply": "harness of machines: power cuts",
         "fetch_set_stall": "tests: a mirror that stalls, without the minute that it takes",
         "cleanup_rules": "a test walks the declared list",
     },

@@ -333,7 +333,7 @@ static void test_wrong_keys(void **state)
     assert_int_equal(vm_type(place->vm, WRONG_KEY, &place->f), 0);
     expect_disk_refusal(place, "BR-PERSIST-KEY");
     /* The same machine with the right key, after two wrong ones. */
-    start(place);
+    restart(place);
     expect_prompt(place, "BR-UNSEAL-TPM");
     assert_int_equal(vm_type(place->vm, WRONG_KEY, &place->f), 0);
     assert_int_equal(vm_wait_prompt(place->vm, "(try 2 of 3): ", PATIENCE_NS, &place->f), 0);
