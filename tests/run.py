@@ -14,6 +14,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BAD = ("FAIL", "TIMEOUT", "ERROR", "INTERRUPT", "UNEXPECTEDPASS")
+NEXT_VERSION = "99.0.0"
 
 
 class Results:
@@ -83,7 +84,11 @@ def machines(results, build, builds=True):
         return
     with open(os.path.join(ROOT, "VERSION"), encoding="utf-8") as version:
         generation = os.path.join(ROOT, "out", f"broch-v{version.read().strip()}-node-x86_64")
-    env = dict(os.environ, BROCH_TREE=output_of([broch, "tools"]), BROCH_GENERATION=generation,
+    # Newer, so that machines of the first one take it.
+    if not run(results, "build the next release", [broch, "build", "node", "--version", NEXT_VERSION]):
+        return
+    following = os.path.join(ROOT, "out", f"broch-v{NEXT_VERSION}-node-x86_64")
+    env = dict(os.environ, BROCH_NEXT_GENERATION=following, BROCH_TREE=output_of([broch, "tools"]), BROCH_GENERATION=generation,
                BROCH_KEYS=development_keys())
     meson(results, build, ["vm"], env, workers=os.cpu_count())
     if not builds:
