@@ -42,7 +42,7 @@ _broch()
             check) choices="--from --force --json --progress-fd --help" ;;
             apply) choices="--from --force --no-reboot --json --progress-fd --help" ;;
             status) choices="--json --help" ;;
-            *) choices="check apply status --help" ;;
+            *) choices="check apply status rollback mark-good mark-bad --help" ;;
             esac
             ;;
         screen) choices="--terminal --help" ;;

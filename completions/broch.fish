@@ -42,7 +42,7 @@ complete -c broch -n "__fish_seen_subcommand_from help" -f -a "$verbs"
 complete -c broch -n "__fish_seen_subcommand_from keys" -a init
 complete -c broch -n "__fish_seen_subcommand_from errors" -l markdown -d "as docs/reference/errors.md"
 complete -c broch -n "__fish_seen_subcommand_from release" -l to -r -d "folder of releases"
-complete -c broch -n "__fish_seen_subcommand_from update" -f -a "check apply status"
+complete -c broch -n "__fish_seen_subcommand_from update" -f -a "check apply status rollback mark-good mark-bad"
 complete -c broch -n "__fish_seen_subcommand_from update" -l from -r -d "folder, URL or .broch file"
 complete -c broch -n "__fish_seen_subcommand_from update" -l force -d "also what is not newer, or failed before"
 complete -c broch -n "__fish_seen_subcommand_from update" -l no-reboot -d "leave the restart to you"

@@ -88,7 +88,8 @@ def machines(results, build, builds=True):
     if not run(results, "build the next release", [broch, "build", "node", "--version", NEXT_VERSION]):
         return
     following = os.path.join(ROOT, "out", f"broch-v{NEXT_VERSION}-node-x86_64")
-    env = dict(os.environ, BROCH_NEXT_GENERATION=following, BROCH_TREE=output_of([broch, "tools"]), BROCH_GENERATION=generation,
+    env = dict(os.environ, BROCH_NEXT_GENERATION=following, BROCH_GENERATION=generation,
+               BROCH_TREE=output_of([broch, "tools"]),
                BROCH_KEYS=development_keys())
     meson(results, build, ["vm"], env, workers=os.cpu_count())
     if not builds:

@@ -110,6 +110,17 @@ static int check_confirmed(struct apply *apply, int efivars, struct failure *f)
     return r;
 }
 
+/* Written before the firmware knows: a start that nobody waits for would take the slot's place. */
+static int order_trial(struct apply *apply, int efivars, struct failure *f)
+{
+    int r;
+
+    trial_forgive(apply->trial, apply->manifest.name); /* or it was not taken */
+    trial_begin(apply->trial, apply->slots.other.letter, apply->manifest.name);
+    r = trial_write(apply->trial_path, apply->trial, f);
+    return r < 0 ? r : slot_entry_try(efivars, &apply->slots.other, f);
+}
+
 int apply_install(struct apply *apply, struct failure *f)
 {
     _cleanup_close_ int efivars = open(apply->efivars, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -133,6 +144,6 @@ int apply_install(struct apply *apply, struct failure *f)
     if (r == 0)
         r = write_slot(apply, f);
     if (r == 0)
-        r = slot_entry_try(efivars, &apply->slots.other, f);
+        r = order_trial(apply, efivars, f);
     return r < 0 ? r : stage_remove(&apply->stage, f);
 }

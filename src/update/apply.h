@@ -6,7 +6,7 @@
  *     fetch     both files, into /var/lib/broch/update (stage.h)
  *     format, write, read back
  *               the slot that neither runs nor is confirmed (slot_write.h), its boot entry gone
- *     offer     its entry, and BootNext (slot_entry.h)
+ *     offer     the trial is written down (trial.h), then its entry, and BootNext (slot_entry.h)
  */
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "update/slot_device.h"
 #include "update/source.h"
 #include "update/stage.h"
+#include "update/trial.h"
 
 struct apply {
     struct release_machine machine; /* borrows its texts */
@@ -24,6 +25,8 @@ struct apply {
     const char *efivars;            /* the mounted efivarfs */
     const char *mount_at;           /* where the slot is mounted meanwhile */
     const char *stage_root;
+    struct trial *trial; /* what is kept between starts (trial.h); changed and written */
+    const char *trial_path;
     struct progress *progress;
 
     /* Filled on the way. */

@@ -80,8 +80,9 @@ static bool is_in_order(const struct boot_manager *manager, uint16_t number)
     return false;
 }
 
-int slot_entry_is_trial(int efivars_fd, const struct slot_device *slot, bool *ret,
-                        struct failure *f)
+/* The slot's entry, if there is one, and whether BootOrder has it. */
+static int look(int efivars_fd, const struct slot_device *slot, bool *ret_exists,
+                bool *ret_in_order)
 {
     uint8_t guid[BOOT_ENTRY_GUID_SIZE];
     const struct boot_manager_entry *entry;
@@ -93,9 +94,29 @@ int slot_entry_is_trial(int efivars_fd, const struct slot_device *slot, bool *re
     if (r == 0) {
         /* Entries in the order come first. */
         entry = boot_manager_find(manager, guid);
-        *ret = entry && !is_in_order(manager, entry->number);
+        *ret_exists = entry != NULL;
+        *ret_in_order = entry && is_in_order(manager, entry->number);
     }
     free(manager);
+    return r;
+}
+
+int slot_entry_is_trial(int efivars_fd, const struct slot_device *slot, bool *ret,
+                        struct failure *f)
+{
+    bool exists = false, in_order = false;
+    int r = look(efivars_fd, slot, &exists, &in_order);
+
+    if (r == 0)
+        *ret = exists && !in_order;
+    return r < 0 ? refuse(f, r, slot, "read") : 0;
+}
+
+int slot_entry_exists(int efivars_fd, const struct slot_device *slot, bool *ret, struct failure *f)
+{
+    bool in_order = false;
+    int r = look(efivars_fd, slot, ret, &in_order);
+
     return r < 0 ? refuse(f, r, slot, "read") : 0;
 }
 

@@ -106,8 +106,12 @@ static void test_trial(void **state)
     (void)state;
     assert_int_equal(slot_entry_is_trial(folder_fd, &slot_b, &trial, &f), 0);
     assert_false(trial); /* a new disk */
+    assert_int_equal(slot_entry_exists(folder_fd, &slot_b, &trial, &f), 0);
+    assert_false(trial);
     assert_int_equal(slot_entry_try(folder_fd, &slot_b, &f), 0);
     assert_int_equal(slot_entry_is_trial(folder_fd, &slot_b, &trial, &f), 0);
+    assert_true(trial);
+    assert_int_equal(slot_entry_exists(folder_fd, &slot_b, &trial, &f), 0);
     assert_true(trial);
     assert_int_equal(boot_manager_write_order(folder_fd, order, 2), 0);
     assert_int_equal(slot_entry_is_trial(folder_fd, &slot_b, &trial, &f), 0);

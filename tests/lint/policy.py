@@ -24,7 +24,7 @@ BROCH = Policy(
         ("boot", "disk"): "stage 1 finds and opens persist, and reads the partition table",
         ("image", "update"): "archive.h: the factory packs the file that machines unpack",
         ("update", "trust"): "nothing is written into a slot but what the signed manifest names",
-        ("update", "disk"): "gpt.h, seal.h: slots are found in the partition table; the TPM's ticket beside a boot file",
+        ("update", "disk"): "gpt.h, seal.h: slots by the partition table, and the TPM's ticket",
         ("update", "boot"): "attempts.h, initrd.h: what stage 1 and the verdict both write and read",
         ("image", "boot"): "initrd.h, their contract: the factory packs what stage 1 lives in",
     },

@@ -19,6 +19,7 @@
 #include "sys/file.h"
 #include "sys/lockfile.h"
 #include "update/apply.h"
+#include "update/confirm.h"
 #include "update/slot_entry.h"
 
 #define NO_FD     UINT64_MAX /* --progress-fd was not given */
@@ -106,9 +107,31 @@ static void add_offer(const struct apply *apply, const struct machine *machine, 
     text_add(t, "}\n");
 }
 
-static struct apply make_apply(const struct machine *machine, struct progress *progress)
+/* What failed here, in the words that are kept of it. */
+static size_t list_refusals(const struct trial *trial,
+                            struct release_refusal ret[static TRIAL_REFUSED_MAX])
 {
-    return (struct apply){ .machine = machine_for_release(machine, arg_force),
+    for (size_t i = 0; i < trial->refused_count; i++) {
+        bool is_last =
+            strcmp(trial->refused[i], trial->last_generation) == 0 && trial->last_reason[0] != '\0';
+
+        ret[i] = (struct release_refusal){ trial->refused[i],
+                                           is_last ? trial->last_reason : "its trial went badly" };
+    }
+    return trial->refused_count;
+}
+
+static struct apply make_apply(const struct machine *machine, struct trial *trial,
+                               struct progress *progress)
+{
+    static struct release_refusal refusals[TRIAL_REFUSED_MAX];
+    struct release_machine release = machine_for_release(machine, arg_force);
+
+    release.refusals = refusals;
+    release.refusal_count = list_refusals(trial, refusals);
+    return (struct apply){ .machine = release,
+                           .trial = trial,
+                           .trial_path = TRIAL_PATH,
                            .running_uuid = machine->facts.partuuid,
                            .efivars = EFIVARS_FOLDER,
                            .mount_at = MOUNT_AT,
@@ -179,15 +202,18 @@ static int with_source(int (*run)(struct apply *, const struct machine *, const 
 {
     struct machine machine = { .keys = NULL };
     _cleanup_free_ char *from = NULL;
-    static struct apply apply; /* too large for comfort on the stack */
+    static struct apply apply; /* too large for comfort on the stack, as the next one */
+    static struct trial trial;
     struct progress progress;
     int r = machine_read(&machine, f);
 
     progress_start(&progress, arg_progress_fd == NO_FD ? -1 : (int)arg_progress_fd, arg_json);
     if (r == 0)
         r = find_source(&from, f);
+    if (r == 0)
+        r = trial_read(TRIAL_PATH, &trial, f);
     if (r == 0) {
-        apply = make_apply(&machine, &progress);
+        apply = make_apply(&machine, &trial, &progress);
         r = run(&apply, &machine, from, f);
         apply_done(&apply);
     }
@@ -239,8 +265,29 @@ static void try_slots(const struct machine *machine, struct text *t)
         text_addf(t, "slot:     %s\n", why.text);
 }
 
+static void add_trial(const struct trial *trial, struct text *t)
+{
+    if (arg_json) {
+        if (trial->pending)
+            add_json(t, "pending", trial->generation);
+        add_json(t, "last", trial_result_name(trial->last));
+        add_json(t, "last_generation", trial->last_generation);
+        add_json(t, "last_reason", trial->last_reason);
+        return;
+    }
+    if (trial->pending)
+        text_addf(t, "pending:  %s in slot %c\n", trial->generation, trial->slot);
+    if (trial->last != TRIAL_NONE)
+        text_addf(t, "last:     %s %s%s%s\n", trial->last_generation,
+                  trial_result_name(trial->last), trial->last_reason[0] ? ": " : "",
+                  trial->last_reason);
+    for (size_t i = 0; i < trial->refused_count; i++)
+        text_addf(t, "refused:  %s\n", trial->refused[i]);
+}
+
 static int verb_status(struct failure *f)
 {
+    static struct trial trial; /* too large for comfort on the stack */
     _cleanup_text_ struct text t = TEXT_INIT;
     struct machine machine = { .keys = NULL };
     int r = machine_read(&machine, f);
@@ -256,19 +303,129 @@ static int verb_status(struct failure *f)
                   (unsigned long long)machine.epoch);
     }
     try_slots(&machine, &t);
+    r = trial_read(TRIAL_PATH, &trial, f);
+    if (r == 0)
+        add_trial(&trial, &t);
     if (arg_json)
         text_add(&t, "}\n");
     machine_done(&machine);
-    return print(&t, f);
+    return r < 0 ? r : print(&t, f);
+}
+
+/* --- By hand --- */
+
+struct hand {
+    struct machine machine;
+    struct trial trial;
+    struct slot_devices slots;
+    struct confirm confirm;
+    int lock, efivars;
+};
+
+static int open_hand(struct hand *hand, struct failure *f)
+{
+    int r = want_root(f);
+
+    hand->lock = hand->efivars = -1;
+    if (r == 0)
+        r = take_lock(&hand->lock, f);
+    if (r == 0)
+        r = machine_read(&hand->machine, f);
+    if (r == 0)
+        r = slot_devices_find(hand->machine.facts.partuuid, &hand->slots, f);
+    if (r == 0)
+        r = trial_read(TRIAL_PATH, &hand->trial, f);
+    if (r == 0) {
+        hand->efivars = open(EFIVARS_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        hand->confirm = (struct confirm){ .slots = &hand->slots,
+                                          .efivars_fd = hand->efivars,
+                                          .mount_at = MOUNT_AT,
+                                          .tpm = strcmp(hand->machine.facts.tpm, "on") == 0 };
+        if (hand->efivars < 0)
+            r = failure_set(f, CODE_UPDATE_NO_SLOT, -errno, "the firmware has no variables");
+    }
+    return r;
+}
+
+static void close_hand(struct hand *hand)
+{
+    if (hand->efivars >= 0)
+        (void)close(hand->efivars);
+    if (hand->lock >= 0)
+        (void)close(hand->lock);
+    machine_done(&hand->machine);
+}
+
+static int mark_good(struct hand *hand, struct failure *f)
+{
+    int r = confirm_slot(&hand->confirm, f);
+
+    if (r < 0)
+        return r;
+    if (hand->trial.pending && hand->trial.slot == hand->slots.running.letter)
+        trial_end(&hand->trial, NULL);
+    trial_forgive(&hand->trial, hand->machine.generation);
+    return trial_write(TRIAL_PATH, &hand->trial, f);
+}
+
+/* Nobody waits for the other slot then, so it takes its place when it comes up. */
+static int go_back(struct hand *hand, struct failure *f)
+{
+    bool exists = false;
+    int r = slot_entry_exists(hand->efivars, &hand->slots.other, &exists, f);
+
+    if (r == 0 && !exists)
+        r = failure_set(f, CODE_UPDATE_NO_SLOT, -ENOENT, "slot %c holds nothing to go back to",
+                        hand->slots.other.letter);
+    if (r < 0)
+        return r;
+    hand->trial.pending = false;
+    r = trial_write(TRIAL_PATH, &hand->trial, f);
+    if (r == 0)
+        r = confirm_start_other(&hand->confirm, f);
+    if (r < 0)
+        return r;
+    return arg_no_reboot ? EXIT_CODE_REBOOT_NEEDED : reboot_now(f);
+}
+
+static int mark_bad(struct hand *hand, struct failure *f)
+{
+    trial_refuse(&hand->trial, hand->machine.generation);
+    return go_back(hand, f);
+}
+
+static int by_hand(int (*run)(struct hand *, struct failure *), struct failure *f)
+{
+    static struct hand hand; /* too large for comfort on the stack */
+    int r = open_hand(&hand, f);
+
+    if (r == 0)
+        r = run(&hand, f);
+    close_hand(&hand);
+    return r;
+}
+
+static int verb_rollback(struct failure *f)
+{
+    return by_hand(go_back, f);
+}
+
+static int verb_mark_good(struct failure *f)
+{
+    return by_hand(mark_good, f);
+}
+
+static int verb_mark_bad(struct failure *f)
+{
+    return by_hand(mark_bad, f);
 }
 
 static const struct {
     const char *name;
     int (*run)(struct failure *f);
 } verbs[] = {
-    { "check", verb_check },
-    { "apply", verb_apply },
-    { "status", verb_status },
+    { "check", verb_check },       { "apply", verb_apply },         { "status", verb_status },
+    { "rollback", verb_rollback }, { "mark-good", verb_mark_good }, { "mark-bad", verb_mark_bad },
 };
 
 static int run_verb(const char *name, struct failure *f)
@@ -292,12 +449,12 @@ static int run(int argc, char **argv, struct failure *f)
         { "from", OPTION_TEXT, &arg_from, "SOURCE", "folder, URL or .broch file" },
         { "json", OPTION_FLAG, &arg_json, NULL, "one JSON object" },
         { "progress-fd", OPTION_NUMBER, &arg_progress_fd, "FD", "JSON lines of progress" },
-        { "no-reboot", OPTION_FLAG, &arg_no_reboot, NULL, "apply: leave the restart to you" },
+        { "no-reboot", OPTION_FLAG, &arg_no_reboot, NULL, "leave the restart to you" },
         { "force", OPTION_FLAG, &arg_force, NULL, "also what is not newer, or failed before" },
     };
     const struct options options = {
         "broch update",
-        "check | apply | status [options]",
+        "check | apply | status | rollback | mark-good | mark-bad [options]",
         "Looks for a release, installs it into the other slot, says how\n"
         "things stand. A release is tried at the next start.",
         "broch update apply --from https://releases.example/broch",
