@@ -14,7 +14,7 @@
 #include "base/hex.h"
 #include "base/line.h"
 
-enum { UUID_SIZE = 16, UUID_TEXT_SIZE = 37 };
+enum { UUID_SIZE = 16, UUID_TEXT_SIZE = 37, GROW_UNIT = 1 << 20 };
 
 static int fail(struct failure *f, int r, const char *what)
 {
@@ -39,7 +39,22 @@ static int make_uuid(char ret[static UUID_TEXT_SIZE])
     return 0;
 }
 
-/* A new GUID, and for persist the largest size, starting where it starts. */
+/* The largest size from where it starts, in whole MiB. Said in numbers: libfdisk's own "as large as
+ * possible" is for new partitions, and leaves one that is there as it is. */
+static int grow_to_end(struct fdisk_context *context, struct fdisk_partition *partition,
+                       struct fdisk_partition *wanted)
+{
+    fdisk_sector_t unit = GROW_UNIT / fdisk_get_sector_size(context);
+    fdisk_sector_t start = fdisk_partition_get_start(partition), end, size;
+
+    end = fdisk_get_last_lba(context) + 1;
+    size = end > start ? (end - start) / unit * unit : 0;
+    if (size <= fdisk_partition_get_size(partition))
+        return 0;
+    return fdisk_partition_set_size(wanted, size);
+}
+
+/* A new GUID, and for persist the largest size. */
 static int change(struct fdisk_context *context, size_t number, bool grow)
 {
     struct fdisk_partition *partition = NULL, *wanted = fdisk_new_partition();
@@ -50,11 +65,8 @@ static int change(struct fdisk_context *context, size_t number, bool grow)
         r = fdisk_get_partition(context, number, &partition);
     if (r == 0)
         r = fdisk_partition_set_uuid(wanted, uuid);
-    if (r == 0 && grow) {
-        r = fdisk_partition_set_start(wanted, fdisk_partition_get_start(partition));
-        if (r == 0)
-            r = fdisk_partition_end_follow_default(wanted, 1);
-    }
+    if (r == 0 && grow)
+        r = grow_to_end(context, partition, wanted);
     if (r == 0)
         r = fdisk_set_partition(context, number, wanted);
     fdisk_unref_partition(partition);

@@ -48,7 +48,9 @@ MUST_USE int volume_finish(struct volume *v, struct failure *f);
 /* What the header says the volume is; refused when it is not what Broch makes. */
 MUST_USE int volume_binding(struct volume *v, struct binding *ret, struct failure *f);
 
-/* The volume key, by a passphrase. `keyslot` is a number, or VOLUME_ANY. */
+/* The volume key, by a passphrase. `keyslot` is a number, or VOLUME_ANY. Only for what
+ * volume_open() opened: of a volume that it just formatted, the library gives the key to anybody.
+ */
 enum { VOLUME_ANY = -1 };
 MUST_USE int volume_unlock(struct volume *v, const struct secret *passphrase, int keyslot,
                            struct secret *ret_key, struct failure *f);

@@ -1,0 +1,212 @@
+/* On files: all but activation, which needs a device mapper (tests/vm does that). */
+#include "disk/volume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "disk/persist.h"
+
+enum { DISK_SIZE = 32 << 20, PASSPHRASE_SIZE = 32 };
+
+struct disk {
+    char path[64];
+    int fd;
+    struct volume *volume;
+    struct secret key;
+    struct failure f;
+};
+
+static int setup(void **state)
+{
+    struct disk *d = test_calloc(1, sizeof(*d));
+
+    memcpy(d->path, "/tmp/broch-volume-XXXXXX", sizeof("/tmp/broch-volume-XXXXXX"));
+    d->fd = mkostemp(d->path, O_CLOEXEC);
+    *state = d;
+    if (d->fd < 0 || ftruncate(d->fd, DISK_SIZE) < 0)
+        return -1;
+    return volume_format(d->path, &d->volume, &d->key, &d->f);
+}
+
+static int teardown(void **state)
+{
+    struct disk *d = *state;
+
+    volume_close(d->volume);
+    (void)close(d->fd);
+    (void)unlink(d->path);
+    test_free(d);
+    return 0;
+}
+
+static struct secret passphrase(uint8_t byte)
+{
+    struct secret s = { .size = PASSPHRASE_SIZE };
+
+    memset(s.bytes, byte, s.size);
+    return s;
+}
+
+/* Does this passphrase give the volume key? */
+static bool opens(struct disk *d, uint8_t byte)
+{
+    struct secret p = passphrase(byte), key = SECRET_INIT;
+
+    if (volume_unlock(d->volume, &p, VOLUME_ANY, &key, &d->f) < 0)
+        return false;
+    assert_int_equal(key.size, BINDING_KEY_SIZE);
+    assert_memory_equal(key.bytes, d->key.bytes, key.size);
+    return true;
+}
+
+static void set_tpm(struct disk *d, const uint8_t *bytes, size_t count)
+{
+    static struct token_tpm2 tokens[2];
+    struct secret passphrases[2];
+    struct volume_route routes[2];
+
+    for (size_t i = 0; i < count; i++) {
+        tokens[i] = (struct token_tpm2){ .sealed_size = 200 };
+        passphrases[i] = passphrase(bytes[i]);
+        routes[i] = (struct volume_route){ &tokens[i], &passphrases[i] };
+    }
+    assert_int_equal(volume_set_tpm(d->volume, &d->key, routes, count, &d->f), 0);
+}
+
+static void set_recovery(struct disk *d, uint8_t byte)
+{
+    struct secret p = passphrase(byte);
+
+    assert_int_equal(volume_set_recovery(d->volume, &d->key, &p, &d->f), 0);
+}
+
+static void check_slots(struct disk *d, unsigned tpm, unsigned recovery)
+{
+    struct volume_slots slots;
+
+    assert_int_equal(volume_count_slots(d->volume, &slots, &d->f), 0);
+    assert_int_equal(slots.tpm, tpm);
+    assert_int_equal(slots.recovery, recovery);
+    assert_int_equal(slots.other, 0);
+}
+
+static void reopen(struct disk *d)
+{
+    volume_close(d->volume);
+    d->volume = NULL;
+    assert_int_equal(volume_open(d->path, &d->volume, &d->f), 0);
+}
+
+static enum persist_content look(struct disk *d)
+{
+    static struct luks_header header;
+    enum persist_content content;
+
+    assert_int_equal(persist_look(d->fd, &content, &header, &d->f), 0);
+    return content;
+}
+
+static void test_label(void **state)
+{
+    struct disk *d = *state;
+
+    assert_false(volume_is_finished(d->volume));
+    assert_int_equal(look(d), PERSIST_UNFINISHED);
+    assert_int_equal(volume_finish(d->volume, &d->f), 0);
+    reopen(d);
+    assert_true(volume_is_finished(d->volume));
+    assert_int_equal(look(d), PERSIST_OURS);
+}
+
+/* What is made is what may be opened, and nothing opens it by itself. */
+static void test_made(void **state)
+{
+    struct disk *d = *state;
+    struct binding b;
+
+    assert_int_equal(volume_binding(d->volume, &b, &d->f), 0);
+    assert_string_equal(b.uuid, volume_uuid(d->volume));
+    assert_int_equal(b.sector_size, 4096);
+    check_slots(d, 0, 0);
+    reopen(d);
+    assert_false(opens(d, 1));
+}
+
+static void test_tpm_replaced(void **state)
+{
+    struct disk *d = *state;
+
+    set_recovery(d, 9);
+    set_tpm(d, (const uint8_t[]){ 1, 2 }, 2);
+    check_slots(d, 2, 1);
+    assert_true(opens(d, 1) && opens(d, 2) && opens(d, 9));
+    set_tpm(d, (const uint8_t[]){ 3 }, 1);
+    reopen(d);
+    check_slots(d, 1, 1);
+    assert_true(opens(d, 3) && opens(d, 9));
+    assert_false(opens(d, 1) || opens(d, 2));
+    assert_int_equal(d->f.code, CODE_PERSIST_KEY);
+}
+
+static void test_recovery_replaced(void **state)
+{
+    struct disk *d = *state;
+
+    set_tpm(d, (const uint8_t[]){ 1 }, 1);
+    set_recovery(d, 8);
+    set_recovery(d, 9);
+    reopen(d);
+    check_slots(d, 1, 1);
+    assert_true(opens(d, 1) && opens(d, 9));
+    assert_false(opens(d, 8));
+}
+
+/* Any number of times: the area of keyslots does not fill up. */
+static void test_many_times(void **state)
+{
+    struct disk *d = *state;
+
+    for (uint8_t i = 1; i < 40; i++)
+        set_tpm(d, &i, 1);
+    check_slots(d, 1, 0);
+    assert_true(opens(d, 39));
+    assert_false(opens(d, 38));
+}
+
+static void test_wipe(void **state)
+{
+    static uint8_t area[16 << 20];
+    struct disk *d = *state;
+    struct volume *v = NULL;
+
+    set_tpm(d, (const uint8_t[]){ 1 }, 1);
+    assert_int_equal(volume_wipe(d->volume, &d->f), 0);
+    assert_int_equal(pread(d->fd, area, sizeof(area), 0), sizeof(area));
+    assert_int_equal(area[0], 0);
+    assert_memory_equal(area, area + 1, sizeof(area) - 1);
+    assert_int_equal(look(d), PERSIST_EMPTY);
+    assert_true(volume_open(d->path, &v, &d->f) < 0);
+    assert_int_equal(d->f.code, CODE_PERSIST_HEADER);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_label, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_made, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tpm_replaced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recovery_replaced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_times, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wipe, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
