@@ -337,8 +337,14 @@ int seal_release(const struct secret *owner, const struct secret *lockout, struc
     struct ownership o = {
         .owner = owner, .lockout = lockout, .srk = ESYS_TR_NONE, .session = ESYS_TR_NONE, .f = f
     };
-    int r = begin(&o, true);
+    int r = seal_need_tpm(f);
 
+    if (r == 0)
+        r = look(&o);
+    /* As after a clear: what is not ours is not made ours to be given away. */
+    if (r < 0 || (!o.owner_set && !o.lockout_set && seal_epoch_look() == -ENOENT))
+        return r;
+    r = begin(&o, true);
     if (r == 0)
         r = remove_index(&o);
     if (r == 0 && o.lockout_set)

@@ -609,6 +609,11 @@ static void test_release(void **state)
     refused(CODE_UNSEAL_NV);
     /* Twice, as after an interruption; then somebody else's. */
     assert_int_equal(seal_release(&t.owner, &t.lockout, &t.f), 0);
+    test_tpm_clear();
+    assert_int_equal(seal_release(&t.owner, &t.lockout, &t.f), 0);
+    refused(CODE_UNSEAL_TPM); /* nothing was made */
+    enrol();
+    assert_int_equal(seal_release(&t.owner, &t.lockout, &t.f), 0);
     fill(&t.owner, 0x44, 32);
     fill(&t.lockout, 0x55, 32);
     provision();
