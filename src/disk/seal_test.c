@@ -597,6 +597,26 @@ static void test_index_planted(void **state)
     assert_int_equal(epoch, 7);
 }
 
+/* Sealed before there is an owner, who comes later; not where there is one. */
+static void test_prepare(void **state)
+{
+    uint8_t pcr7[1][TPM_PCR_SIZE];
+
+    (void)state;
+    assert_int_equal(seal_prepare(7, &t.f), 0);
+    read_pcr7(pcr7);
+    assert_int_equal(seal_make(&t.policy, pcr7[0], &t.content, &t.blob, &t.f), 0);
+    assert_int_equal(open_now(), SEAL_COMMANDS_NO_TICKET);
+    assert_int_equal(seal_prepare(7, &t.f), 0); /* after an interruption */
+    assert_int_equal(open_now(), SEAL_COMMANDS);
+    provision();
+    assert_int_equal(open_now(), SEAL_COMMANDS);
+    assert_int_equal(seal_prepare(1, &t.f), -EIO);
+    assert_int_equal(t.f.code, CODE_TPM_OWNED);
+    assert_int_equal(open_now(), SEAL_COMMANDS);
+    assert_int_equal(test_tpm_loaded(), 0);
+}
+
 static void test_release(void **state)
 {
     uint64_t epoch;
@@ -877,15 +897,34 @@ static void test_closed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_closed),  ENROLLED(test_open),          ENROLLED(test_blob_size),
-        ENROLLED(test_predicted),       ENROLLED(test_pcr7),          ENROLLED(test_pcr12),
-        ENROLLED(test_pcr11),           ENROLLED(test_signature),     ENROLLED(test_other_key),
-        ENROLLED(test_epoch),           ENROLLED(test_index_missing), ENROLLED(test_index_foreign),
-        ENROLLED(test_foreign_system),  ENROLLED(test_cleared),       ENROLLED(test_other_tpm),
-        ENROLLED(test_flipped),         ENROLLED(test_no_bank),       ENROLLED(test_ticket),
-        ENROLLED(test_provision_again), FRESH(test_lockout_taken),    FRESH(test_index_planted),
-        ENROLLED(test_release),         ENROLLED(test_trial),         FRESH(test_wire),
-        ENROLLED(test_broken_open),     FRESH(test_broken_provision), FRESH(test_broken_release),
+        cmocka_unit_test(test_closed),
+        ENROLLED(test_open),
+        ENROLLED(test_blob_size),
+        ENROLLED(test_predicted),
+        ENROLLED(test_pcr7),
+        ENROLLED(test_pcr12),
+        ENROLLED(test_pcr11),
+        ENROLLED(test_signature),
+        ENROLLED(test_other_key),
+        ENROLLED(test_epoch),
+        ENROLLED(test_index_missing),
+        ENROLLED(test_index_foreign),
+        ENROLLED(test_foreign_system),
+        ENROLLED(test_cleared),
+        ENROLLED(test_other_tpm),
+        ENROLLED(test_flipped),
+        ENROLLED(test_no_bank),
+        ENROLLED(test_ticket),
+        ENROLLED(test_provision_again),
+        FRESH(test_lockout_taken),
+        FRESH(test_index_planted),
+        FRESH(test_prepare),
+        ENROLLED(test_release),
+        ENROLLED(test_trial),
+        FRESH(test_wire),
+        ENROLLED(test_broken_open),
+        FRESH(test_broken_provision),
+        FRESH(test_broken_release),
 #ifndef SANITIZED /* its own copies, and memory that must not be looked at */
         ENROLLED(test_memory),
 #endif

@@ -47,7 +47,6 @@ BROCH = Policy(
         "slot_copy": "tests: the parts of slot_write() that need neither root nor a slot",
         "slot_compare": "see slot_copy",
         "heap_seal": "tests: no allocation after init",
-        "tpm_close": "stage 1 calls it when sealing arrives",
         "heap_fail_after": "tests: the n-th request fails",
         "vm_variables_set_boot_next": "harness of machines: trial boots",
         "vm_reset": "harness of machines: a reset during a trial",
