@@ -110,8 +110,11 @@ static void test_vector(void **unused)
                                                        0x12, 0xaa, 0xef, 0x80, 0xbf, 0x64, 0x80,
                                                        0x13, 0x48, 0x37, 0xd9 };
     uint8_t hash[BINDING_HASH_SIZE];
+    char uuid[BINDING_UUID_SIZE];
 
     (void)unused;
+    binding_btrfs_uuid(UUID, uuid);
+    assert_string_equal(uuid, "bb4c6bf3-1218-8b0c-a387-45f60e1899f7");
     memcpy(text, original, sizeof(text));
     assert_int_equal(parse(), 0);
     assert_string_equal(b.btrfs, "bb4c6bf3-1218-8b0c-a387-45f60e1899f7");

@@ -16,6 +16,8 @@
 #include <libfdisk/libfdisk.h>
 #include <cmocka.h>
 
+#include "base/number.h"
+
 enum { OLD_SIZE = 64 << 20, NEW_SIZE = 256 << 20, OUTPUT_SIZE = 8192 };
 
 /* The image: two slots, persist, and perhaps something behind it. */
@@ -99,8 +101,9 @@ static int teardown(void **unused)
 }
 
 /* The size of partition `number` in sectors. */
-static unsigned long size_of(unsigned number)
+static uint64_t size_of(unsigned number)
 {
+    uint64_t size;
     char mark[80];
     const char *at;
 
@@ -110,7 +113,10 @@ static unsigned long size_of(unsigned number)
     assert_non_null(at);
     at = strstr(at, "size=");
     assert_non_null(at);
-    return strtoul(at + strlen("size="), NULL, 10);
+    at += strlen("size=");
+    at += strspn(at, " ");
+    assert_int_equal(number_parse(at, strspn(at, "0123456789"), UINT32_MAX, &size), 0);
+    return size;
 }
 
 static void check_whole(void)
@@ -157,7 +163,7 @@ static void test_identities(void **unused)
 /* A second time, after a power cut say: another identity, the same size. */
 static void test_again(void **unused)
 {
-    unsigned long size;
+    uint64_t size;
 
     (void)unused;
     make_image("");
@@ -171,7 +177,7 @@ static void test_again(void **unused)
 static void test_both_copies(void **unused)
 {
     static const uint8_t zeros[34 * 512];
-    unsigned long size;
+    uint64_t size;
     int fd;
 
     (void)unused;
