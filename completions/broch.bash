@@ -9,7 +9,7 @@ _broch()
         choices="$verbs --help --version"
     else
         case $verb in
-        status) choices="--json --help" ;;
+        status) choices="--json --last-failure --help" ;;
         service)
             case ${COMP_WORDS[2]} in
             status | describe | start | stop | restart | logs)

@@ -26,6 +26,7 @@ complete -c broch -n __fish_use_subcommand -a version -d "the version of this pr
 
 complete -c broch -n "__fish_seen_subcommand_from $verbs" -l help -d "how to use the verb"
 complete -c broch -n "__fish_seen_subcommand_from status" -l json -d "one JSON object"
+complete -c broch -n "__fish_seen_subcommand_from status" -l last-failure -d "why the last start failed"
 complete -c broch -n "__fish_seen_subcommand_from service" -f -a "list status describe start stop restart reload logs"
 complete -c broch -n "__fish_seen_subcommand_from service; and __fish_seen_subcommand_from list status start stop restart reload" -l json -d "one JSON object"
 complete -c broch -n "__fish_seen_subcommand_from service logs" -f -a "(broch service list 2>/dev/null | awk 'NR > 1 { print \$1 }')"

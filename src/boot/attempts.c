@@ -106,6 +106,13 @@ enum attempts_start attempts_start(struct attempts_boot *boot)
     return ATTEMPTS_GO;
 }
 
+bool attempts_is_last(const struct attempts_boot *boot)
+{
+    const struct attempts_slot *own = &boot->all.slots[boot->own];
+
+    return own->count >= ATTEMPTS_MAX && !own->failed && other_is_usable(boot);
+}
+
 enum attempts_ending attempts_after_failure(struct attempts_boot *boot)
 {
     struct attempts_slot *own = &boot->all.slots[boot->own];

@@ -52,6 +52,7 @@ struct attempts_boot {
     bool known;           /* there is a variable store, and it took the new count */
     bool other_has_entry; /* the firmware can be told to start the other slot */
     bool redirected;      /* this slot failed before, and is only passed through */
+    bool armed;           /* the firmware has been told to start the other slot next */
 };
 
 enum attempts_start {
@@ -68,6 +69,11 @@ const uint8_t *attempts_place(struct attempts_boot *boot,
 
 /* Counts this start. `all`, `own` and `other_has_entry` have to be there. */
 MUST_USE enum attempts_start attempts_start(struct attempts_boot *boot);
+
+/* After ATTEMPTS_GO: true when this start is the slot's last one without a verdict and the other
+ * slot can take over. The firmware is told now, and told otherwise by the verdict: dm-verity, a
+ * panic and a watchdog restart the machine without asking anybody. */
+bool attempts_is_last(const struct attempts_boot *boot);
 
 enum attempts_ending {
     ATTEMPTS_REBOOT, /* try this slot once more */

@@ -157,6 +157,8 @@ static void check_start(const struct point *p)
     assert_int_equal(boot.all.slots[0].failed, p->own_failed);
     assert_int_equal(boot.all.slots[1].count, p->other_count);
     assert_int_equal(boot.all.slots[1].failed, p->other_failed);
+    assert_int_equal(attempts_is_last(&boot),
+                     p->own_count == 1 && !p->own_failed && p->has_entry && !p->other_failed);
 }
 
 static void check_failure(const struct point *p)
@@ -224,7 +226,7 @@ enum outcome {
     OUTCOME_MAX_,
 };
 
-enum { OUTCOMES_MAX = 9, ONLY_A = 2 };
+enum { OUTCOMES_MAX = 9, ONLY_A = 1 };
 
 struct machine {
     struct attempts all;
@@ -253,6 +255,8 @@ static void run_stage1(struct machine *m, size_t slot, bool fails)
     boot.other_has_entry = m->has_entry & 1u << (1 - slot);
     start = attempts_start(&boot);
     m->all = boot.all;
+    if (start == ATTEMPTS_GO && attempts_is_last(&boot))
+        m->next = (int)(1 - slot);
     if (start == ATTEMPTS_GO && !fails)
         return;
     switch (attempts_after_failure(&boot)) {
@@ -351,13 +355,30 @@ static void test_other_at_once(void **unused)
     assert_false(m.halted);
 }
 
+/* And where nobody is asked before the machine restarts, after two. */
+static void test_other_after_two(void **unused)
+{
+    struct machine m = { make_pair(), OUTCOME_CRASH + 3 * OUTCOME_CRASH, -1, 3, 0, false };
+
+    (void)unused;
+    boot_once(&m);
+    assert_int_equal(m.next, -1);
+    boot_once(&m);
+    assert_int_equal(m.next, 1);
+    /* A slot without another one is started as often as before. */
+    m = (struct machine){ make_pair(), OUTCOME_CRASH + 3 * OUTCOME_CRASH, -1, ONLY_A, 0, false };
+    boot_once(&m);
+    boot_once(&m);
+    assert_int_equal(m.next, -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_form),          cmocka_unit_test(test_other_forms),
         cmocka_unit_test(test_place),         cmocka_unit_test(test_table),
         cmocka_unit_test(test_rests),         cmocka_unit_test(test_rests_for_ever),
-        cmocka_unit_test(test_other_at_once),
+        cmocka_unit_test(test_other_at_once), cmocka_unit_test(test_other_after_two),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

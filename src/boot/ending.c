@@ -39,7 +39,7 @@ static bool reason_is_about(const char *reason, const char *letter)
 }
 
 /* The same words as the marker's, so that the next boot shows what this one did. */
-static void keep_reason(struct stage1 *s, const char *step, const struct failure *f)
+void ending_keep_reason(struct stage1 *s, const char *step, const struct failure *f)
 {
     char reason[EFIVARS_REASON_MAX + 1], former[EFIVARS_REASON_MAX];
     struct line l = line_make(reason, sizeof(reason));
@@ -104,6 +104,8 @@ static enum attempts_ending start_again(struct stage1 *s)
         return ATTEMPTS_HALT;
     if (own->count > 0)
         own->count--;
+    if (s->attempts.armed && efivars_remove_global(s->efivars_fd, "BootNext") < 0)
+        return ATTEMPTS_HALT; /* the other slot would be started */
     return write_attempts(s) ? ATTEMPTS_REBOOT : ATTEMPTS_HALT;
 }
 
@@ -138,7 +140,7 @@ void ending_fail(struct stage1 *s, const char *step, const struct failure *f)
     /* Something that could still be unsealed must not stand around. */
     if (!cap(s))
         wait_s = 0;
-    keep_reason(s, step, f);
+    ending_keep_reason(s, step, f);
     ending = f->code == CODE_PERSIST_KEY ? start_again(s)
                                          : carry_out(s, attempts_after_failure(&s->attempts));
     marker_end(words[ending], f->code, ending == ATTEMPTS_HALT ? wait_s : 0, marker);

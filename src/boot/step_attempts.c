@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/line.h"
+#include "boot/ending.h"
 #include "boot/stage1.h"
 #include "sys/boot_manager.h"
 #include "sys/efivars.h"
@@ -90,6 +91,25 @@ static int judge(const struct stage1 *s, enum attempts_start start, struct failu
     return 0;
 }
 
+/* Without it a third start of this slot would find out the same. */
+static void arm(struct stage1 *s)
+{
+    struct failure f = FAILURE_NONE;
+    int r;
+
+    if (!attempts_is_last(&s->attempts))
+        return;
+    r = boot_manager_write_next(s->efivars_fd, s->other_entry);
+    if (r < 0) {
+        stage1_note(s, "other-slot-not-next", strerror(-r));
+        return;
+    }
+    s->attempts.armed = true;
+    (void)failure_set(&f, CODE_BOOT_ATTEMPTS, -EKEYREJECTED, "%d starts without 'broch ready'",
+                      ATTEMPTS_MAX);
+    ending_keep_reason(s, "attempts", &f);
+}
+
 /* A count that cannot be read or kept is no count: then the first failure halts. */
 static int count(struct stage1 *s, const uint8_t guid[static ATTEMPTS_GUID_SIZE], struct failure *f)
 {
@@ -112,6 +132,8 @@ static int count(struct stage1 *s, const uint8_t guid[static ATTEMPTS_GUID_SIZE]
     }
     s->attempts.known = true;
     s->facts.attempts = s->attempts.all.slots[s->attempts.own].count;
+    if (start == ATTEMPTS_GO)
+        arm(s);
     return judge(s, start, f);
 }
 

@@ -60,6 +60,14 @@ static void gather_kernel(struct status *status)
     status->uptime_s = status->now_us / (NS_PER_S / NS_PER_US);
 }
 
+static void gather_trial(struct status *status)
+{
+    struct failure ignored = FAILURE_NONE; /* whoever writes it says what is wrong with it */
+
+    if (trial_read(TRIAL_PATH, &status->trial, &ignored) < 0)
+        status->trial = (struct trial)TRIAL_INIT;
+}
+
 static void gather_ready(struct status *status)
 {
     _cleanup_free_ uint8_t *bytes = NULL;
@@ -141,10 +149,25 @@ int status_gather(struct status *ret, struct failure *f)
         return r;
     gather_release(ret);
     gather_kernel(ret);
+    gather_trial(ret);
     gather_ready(ret);
     gather_addresses(ret);
     gather_services(ret);
     return 0;
+}
+
+static bool trial_went_wrong(const struct trial *trial)
+{
+    return trial->last == TRIAL_FAILED || trial->last == TRIAL_FELL_BACK;
+}
+
+const char *status_last_failure(const struct status *status)
+{
+    if (status->facts.last_failure[0])
+        return status->facts.last_failure;
+    return trial_went_wrong(&status->trial) && status->trial.last_reason[0]
+               ? status->trial.last_reason
+               : NULL;
 }
 
 void status_add_duration(uint64_t seconds, struct text *t)
@@ -202,6 +225,33 @@ static void add_ready_row(const struct status *status, bool colour, struct text 
             status->ready ? value : "not yet");
 }
 
+static void add_trial_row(const struct status *status, bool colour, struct text *t)
+{
+    const struct trial *trial = &status->trial;
+    char value[2 * STATUS_TEXT_SIZE];
+
+    if (trial->pending) {
+        (void)snprintf(value, sizeof(value), "slot %c, %s, start %u of %d", trial->slot,
+                       trial->generation, trial->tries, TRIAL_TRIES_MAX);
+    } else if (trial->last != TRIAL_NONE) {
+        (void)snprintf(value, sizeof(value), "%s, slot %c%s%s", trial_result_name(trial->last),
+                       trial->last_slot, trial->last_generation[0] ? ", " : "",
+                       trial->last_generation);
+    } else {
+        return;
+    }
+    add_row(t, colour, "trial",
+            trial->pending || trial_went_wrong(trial) ? TONE_ATTENTION : TONE_PLAIN, value);
+}
+
+static void add_failure_row(const struct status *status, bool colour, struct text *t)
+{
+    const char *reason = status_last_failure(status);
+
+    if (reason)
+        add_row(t, colour, "last failure", TONE_ATTENTION, reason);
+}
+
 static uint64_t seconds_since(const struct status *status, uint64_t us)
 {
     return us < status->now_us ? (status->now_us - us) / (NS_PER_S / NS_PER_US) : 0;
@@ -255,6 +305,8 @@ void status_add_table(const struct status *status, bool colour, struct text *t)
     add_row(t, colour, "profile", TONE_PLAIN, facts->profile);
     add_row(t, colour, "version", TONE_PLAIN, status->version);
     add_row(t, colour, "slot", TONE_PLAIN, facts->slot);
+    add_trial_row(status, colour, t);
+    add_failure_row(status, colour, t);
     add_switch(t, colour, "secure boot", facts->secure_boot);
     add_switch(t, colour, "TPM", facts->tpm);
     add_row(t, colour, "verity", TONE_PLAIN, facts->verity);
@@ -311,10 +363,48 @@ static bool put_facts(struct json_object *object, const struct status *status)
            put_known(object, "ready_us", status->ready, status->ready_us);
 }
 
+static bool put_trial(struct json_object *object, const struct trial *trial)
+{
+    const char slot[] = { trial->slot, '\0' };
+    struct json_object *pending;
+
+    if (!trial->pending)
+        return json_put(object, "trial", NULL);
+    pending = json_object_new_object();
+    return json_put(object, "trial", pending) && pending && json_put_text(pending, "slot", slot) &&
+           json_put_text(pending, "generation", trial->generation) &&
+           json_put_number(pending, "tries", trial->tries);
+}
+
+static bool put_last_trial(struct json_object *object, const struct trial *trial)
+{
+    const char slot[] = { trial->last_slot, '\0' };
+    struct json_object *last;
+
+    if (trial->last == TRIAL_NONE)
+        return json_put(object, "last_trial", NULL);
+    last = json_object_new_object();
+    return json_put(object, "last_trial", last) && last &&
+           json_put_text(last, "result", trial_result_name(trial->last)) &&
+           json_put_text(last, "slot", slot) &&
+           json_put_text(last, "generation", trial->last_generation) &&
+           json_put_text(last, "reason", trial->last_reason);
+}
+
+static bool put_failure(struct json_object *object, const struct status *status)
+{
+    const char *reason = status_last_failure(status);
+
+    return reason ? json_put_text(object, "last_failure", reason)
+                  : json_put(object, "last_failure", NULL);
+}
+
 static bool put_status(struct json_object *object, const struct status *status)
 {
     struct json_object *addresses, *services;
-    bool ok = put_facts(object, status) && (addresses = json_put_list(object, "addresses")) &&
+    bool ok = put_facts(object, status) && put_trial(object, &status->trial) &&
+              put_last_trial(object, &status->trial) && put_failure(object, status) &&
+              (addresses = json_put_list(object, "addresses")) &&
               (services = json_put_list(object, "services"));
 
     for (size_t i = 0; ok && i < status->address_count; i++)

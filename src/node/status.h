@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "node/facts.h"
+#include "update/trial.h"
 #include "work/snapshot.h"
 
 enum { STATUS_TEXT_SIZE = 128, STATUS_ADDRESSES_MAX = 32, STATUS_ADDRESS_SIZE = 80 };
@@ -16,7 +17,8 @@ struct status {
     char version[STATUS_TEXT_SIZE]; /* IMAGE_VERSION of os-release */
     char channel[STATUS_TEXT_SIZE]; /* BROCH_CHANNEL of os-release */
     char kernel[STATUS_TEXT_SIZE];
-    bool persistent; /* /var outlives the boot */
+    bool persistent;    /* /var outlives the boot */
+    struct trial trial; /* of a new generation: the one that is pending, and how the last ended */
     uint64_t uptime_s;
     bool ready;        /* `broch ready` was reached in this boot ... */
     uint64_t ready_us; /* ... this long after the kernel's start */
@@ -32,6 +34,10 @@ struct status {
 /* Reads everything from the running system. Fails when the machine was not booted by stage 1
  * (CODE_FACTS); what else is missing is shown as "unknown". */
 MUST_USE int status_gather(struct status *ret, struct failure *f);
+
+/* Why the start before this one failed, else why the last trial did; NULL when neither is known.
+ * Printable, and a hint: anybody may have written the first. */
+const char *status_last_failure(const struct status *status);
 
 /* Appends the table for people; with `colour`, what needs a look is coloured (ANSI). */
 void status_add_table(const struct status *status, bool colour, struct text *t);

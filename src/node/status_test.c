@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "node/status.h"
@@ -122,6 +123,9 @@ static void test_json(void **state)
                                          "  \"state\":\"volatile\",\n"
                                          "  \"uptime_s\":3725,\n"
                                          "  \"ready_us\":2034567,\n"
+                                         "  \"trial\":null,\n"
+                                         "  \"last_trial\":null,\n"
+                                         "  \"last_failure\":null,\n"
                                          "  \"addresses\":[\n"
                                          "    \"eth0 192.0.2.7/24\",\n"
                                          "    \"eth0 2001:db8::7/64\"\n"
@@ -154,6 +158,61 @@ static void test_json_of_the_unknown(void **state)
     assert_non_null(strstr(text_string(&t), "\"ready_us\":null"));
     assert_non_null(strstr(text_string(&t), "\"state\":\"persistent\""));
     assert_non_null(strstr(text_string(&t), "\"pid\":null,\n      \"since_s\":61"));
+}
+
+static const struct trial pending = {
+    .pending = true, .slot = 'B', .generation = "v0.2.0-node-x86_64", .tries = 2
+};
+
+static const struct trial failed = { .last = TRIAL_FAILED,
+                                     .last_slot = 'B',
+                                     .last_generation = "v0.2.0-node-x86_64",
+                                     .last_reason = "slot=B BR-UPDATE-CHECK why" };
+
+static void test_trials(void **state)
+{
+    _cleanup_text_ struct text t = TEXT_INIT, json = TEXT_INIT;
+    static struct status status;
+
+    status = example;
+    status.trial = pending;
+    status_add_table(&status, false, &t);
+    assert_non_null(strstr(text_string(&t), "slot         A\n"
+                                            "trial        slot B, v0.2.0-node-x86_64, start 2 of "
+                                            "3\n"));
+    assert_null(strstr(text_string(&t), "last failure"));
+    status_add_json(&status, &json);
+    assert_non_null(strstr(text_string(&json), "\"trial\":{\n    \"slot\":\"B\",\n"
+                                               "    \"generation\":\"v0.2.0-node-x86_64\",\n"
+                                               "    \"tries\":2\n  },\n"));
+    status.trial = failed;
+    text_clear(&t);
+    status_add_table(&status, false, &t);
+    assert_non_null(strstr(text_string(&t), "trial        failed, slot B, v0.2.0-node-x86_64\n"
+                                            "last failure slot=B BR-UPDATE-CHECK why\n"));
+    text_clear(&json);
+    status_add_json(&status, &json);
+    assert_non_null(strstr(text_string(&json), "\"trial\":null,\n  \"last_trial\":{\n"
+                                               "    \"result\":\"failed\",\n"));
+    assert_non_null(
+        strstr(text_string(&json), "\"last_failure\":\"slot=B BR-UPDATE-CHECK why\",\n"));
+}
+
+/* What this boot found comes before what is kept, and a good trial is no failure. */
+static void test_last_failure(void **state)
+{
+    static struct status status;
+
+    status = example;
+    assert_null(status_last_failure(&status));
+    status.trial = failed;
+    assert_string_equal(status_last_failure(&status), "slot=B BR-UPDATE-CHECK why");
+    (void)snprintf(status.facts.last_failure, sizeof(status.facts.last_failure),
+                   "slot=A BR-BOOT-VERITY a bad block");
+    assert_string_equal(status_last_failure(&status), "slot=A BR-BOOT-VERITY a bad block");
+    status.facts.last_failure[0] = '\0';
+    status.trial.last = TRIAL_GOOD;
+    assert_null(status_last_failure(&status));
 }
 
 static void test_not_ready(void **state)
@@ -192,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_table),     cmocka_unit_test(test_colour),
         cmocka_unit_test(test_json),      cmocka_unit_test(test_json_of_the_unknown),
         cmocka_unit_test(test_not_ready), cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_trials),    cmocka_unit_test(test_last_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

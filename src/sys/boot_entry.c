@@ -243,19 +243,6 @@ static bool has_dash(size_t byte)
     return byte == 4 || byte == 6 || byte == 8 || byte == 10;
 }
 
-void boot_entry_guid_text(const uint8_t guid[static BOOT_ENTRY_GUID_SIZE],
-                          char ret_text[static BOOT_ENTRY_GUID_TEXT_SIZE])
-{
-    char *p = ret_text;
-
-    for (size_t i = 0; i < BOOT_ENTRY_GUID_SIZE; i++) {
-        if (has_dash(i))
-            *p++ = '-';
-        hex_encode(&guid[guid_order[i]], 1, p);
-        p += 2;
-    }
-}
-
 int boot_entry_guid_parse(const char *text, uint8_t ret_guid[static BOOT_ENTRY_GUID_SIZE])
 {
     uint8_t guid[BOOT_ENTRY_GUID_SIZE];

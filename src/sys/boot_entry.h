@@ -59,9 +59,7 @@ MUST_USE int boot_entry_decode(const void *bytes, size_t size, struct boot_entry
 bool boot_entry_starts(const struct boot_entry *entry,
                        const uint8_t guid[static BOOT_ENTRY_GUID_SIZE], const char *file);
 
-/* A GUID's text in lower case, and back: exactly that form, in either case. -EBADMSG. */
-void boot_entry_guid_text(const uint8_t guid[static BOOT_ENTRY_GUID_SIZE],
-                          char ret_text[static BOOT_ENTRY_GUID_TEXT_SIZE]);
+/* A GUID from its text, exactly that form in either case. -EBADMSG. */
 MUST_USE int boot_entry_guid_parse(const char *text, uint8_t ret_guid[static BOOT_ENTRY_GUID_SIZE]);
 
 /* The number of a variable's name, "Boot" and four upper-case hexadecimal digits; -EBADMSG for any

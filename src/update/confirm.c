@@ -110,6 +110,21 @@ static int write_attempts(const struct confirm *c, const struct attempts *wanted
     return r < 0 ? fail(f, r, "the count of attempts cannot be cleared") : 0;
 }
 
+/* At a slot's last start without a verdict stage 1 has told the firmware to start the other slot
+ * next. Nobody else's BootNext is touched. */
+static int take_back_next(const struct confirm *c, const struct attempts *now, struct failure *f)
+{
+    uint8_t own[ATTEMPTS_GUID_SIZE];
+    int found, r;
+
+    read_guid(&c->slots->running, own);
+    found = attempts_find(now, own);
+    if (found < 0 || now->slots[found].count < ATTEMPTS_MAX)
+        return 0;
+    r = efivars_remove_global(c->efivars_fd, "BootNext");
+    return r < 0 ? fail(f, r, "BootNext cannot be removed") : 0;
+}
+
 int confirm_attempts(const struct confirm *c, bool forgive, struct failure *f)
 {
     struct attempts wanted = pair(c), now;
@@ -117,6 +132,9 @@ int confirm_attempts(const struct confirm *c, bool forgive, struct failure *f)
     int found, r;
 
     read_attempts(c, &now);
+    r = take_back_next(c, &now, f);
+    if (r < 0)
+        return r;
     found = attempts_find(&now, wanted.slots[other].guid);
     if (!forgive && found >= 0)
         wanted.slots[other].failed = now.slots[found].failed;

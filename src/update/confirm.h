@@ -35,8 +35,8 @@ bool confirm_is_first(const struct confirm *c);
  * failure: the next start takes the long way. */
 MUST_USE int confirm_slot(const struct confirm *c, struct failure *f);
 
-/* Writes BrochAttempts (this slot's count and mark are gone; the other's mark stays unless
- * `forgive`) and removes BrochReason. */
+/* Takes back a BootNext of stage 1, writes BrochAttempts (this slot's count and mark are gone; the
+ * other's mark stays unless `forgive`) and removes BrochReason. */
 MUST_USE int confirm_attempts(const struct confirm *c, bool forgive, struct failure *f);
 
 /* Makes the other slot what the firmware starts next, once: its entry is written when it is

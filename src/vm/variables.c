@@ -386,10 +386,10 @@ int vm_load_option_encode(const struct vm_boot_entry *entry,
     }
     if (r < 0)
         return r;
-    /* Number, start and size of the partition are not looked at by firmware. */
+    /* Start and size of the partition are not looked at by firmware; the number is. */
     if (entry->partition) {
         option.on_partition = true;
-        option.partition.number = 1;
+        option.partition.number = entry->partition_number ? entry->partition_number : 1;
         memcpy(option.partition.guid, entry->partition, BOOT_ENTRY_GUID_SIZE);
     }
     return boot_entry_encode(&option, ret_bytes, ret_size);

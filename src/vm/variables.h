@@ -51,11 +51,12 @@ MUST_USE int vm_variables_delete(const char *tree, const char *path, const char 
 
 /* A boot entry. */
 struct vm_boot_entry {
-    uint16_t number;          /* Boot#### */
-    const char *description;  /* ASCII */
-    const uint8_t *partition; /* 16 bytes, unique partition GUID as on disk; NULL: any partition */
-    const char *file;         /* "\\EFI\\broch\\linux.efi" */
-    const char *options;      /* LoadOptions, ASCII, written as UTF-16; NULL: none */
+    uint16_t number;           /* Boot#### */
+    const char *description;   /* ASCII */
+    const uint8_t *partition;  /* 16 bytes, unique partition GUID as on disk; NULL: any partition */
+    uint32_t partition_number; /* in the table; 0: the first one */
+    const char *file;          /* "\\EFI\\broch\\linux.efi" */
+    const char *options;       /* LoadOptions, ASCII, written as UTF-16; NULL: none */
 };
 
 enum { VM_BOOT_ENTRIES_MAX = 16, VM_LOAD_OPTION_MAX = 4096 };

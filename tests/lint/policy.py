@@ -19,6 +19,7 @@ BROCH = Policy(
         ("image", "work"): "manifest.h, graph.h: the factory checks services as the machine does",
         ("node", "work"): "snapshot.h: the state of the services, which the metrics show",
         ("node", "work"): "work/snapshot.h and its neighbours: `broch status` shows the services",
+        ("node", "update"): "trial.h: `broch status` shows how the last trial ended",
         ("image", "trust"): "sums, signatures and the manifest: the factory writes what machines check",
         ("image", "disk"): "epoch.h: the index that the factory's policy names, as stage 1 makes it",
         ("boot", "disk"): "stage 1 finds and opens persist, and reads the partition table",

@@ -17,9 +17,15 @@
 #include "sys/event.h"
 #include "vm/variables.h"
 
-enum { OUTPUT_MAX = 1 << 20, GPT_FIRST_ENTRY = 2 * 512, GPT_UNIQUE_GUID = 16, GUID_SIZE = 16 };
-
-#define SLOT_OFFSET "@@1048576" /* disk.c: the first slot begins at 1 MiB */
+enum {
+    OUTPUT_MAX = 1 << 20,
+    SECTOR = 512,
+    GPT_FIRST_ENTRY = 2 * SECTOR,
+    GPT_ENTRY_SIZE = 128,
+    GPT_UNIQUE_GUID = 16,
+    GPT_FIRST_SECTOR = 32,
+    GUID_SIZE = 16,
+};
 
 const char *fixture_tree;
 const char *fixture_generation;
@@ -145,9 +151,30 @@ void in_tree(struct place *place, const struct arguments *arguments)
     free(in_tree_output(place, arguments));
 }
 
+void read_partition(const struct place *place, unsigned index, uint8_t ret_guid[static 16],
+                    uint64_t *ret_sector)
+{
+    uint8_t entry[GPT_ENTRY_SIZE];
+    int fd = open(place->disk, O_RDONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, entry, sizeof(entry), GPT_FIRST_ENTRY + index * GPT_ENTRY_SIZE),
+                     sizeof(entry));
+    assert_int_equal(close(fd), 0);
+    memcpy(ret_guid, entry + GPT_UNIQUE_GUID, GUID_SIZE);
+    memcpy(ret_sector, entry + GPT_FIRST_SECTOR, sizeof(*ret_sector));
+}
+
 static const char *slot_image(struct place *place)
 {
-    return place_path(place, "disk.raw" SLOT_OFFSET);
+    uint8_t guid[GUID_SIZE];
+    uint64_t sector;
+    char *path;
+
+    read_partition(place, place->slot, guid, &sector);
+    path = text_make("%s@@%llu", place->disk, (unsigned long long)sector * SECTOR);
+    assert_non_null(path);
+    return path;
 }
 
 void slot_put(struct place *place, const char *file, const char *target)
@@ -239,12 +266,9 @@ void use_boot_entry(struct place *place, const char *options)
                                    .file = "\\EFI\\broch\\linux.efi",
                                    .options = options };
     uint8_t guid[GUID_SIZE];
-    int fd = open(place->disk, O_RDONLY | O_CLOEXEC);
+    uint64_t sector;
 
-    assert_true(fd >= 0);
-    assert_int_equal(pread(fd, guid, sizeof(guid), GPT_FIRST_ENTRY + GPT_UNIQUE_GUID),
-                     sizeof(guid));
-    assert_int_equal(close(fd), 0);
+    read_partition(place, 0, guid, &sector);
     entry.partition = guid;
     open_machine(place);
     MUST(place, vm_variables_set_boot_entry(fixture_tree, variables, &entry, &place->f));

@@ -22,6 +22,7 @@ struct place {
     char *folder;
     char *disk; /* copy of disk.raw */
     char *machine;
+    unsigned slot; /* that the functions below are about: 0 is A, 1 is B */
     struct vm_config config;
     struct vm *vm;
     struct failure f;
@@ -54,7 +55,11 @@ const char *artifact(const char *name);
 void in_tree(struct place *place, const struct arguments *arguments);
 char *in_tree_output(struct place *place, const struct arguments *arguments);
 
-/* Files of slot A: "EFI/broch/linux.efi". */
+/* One entry of the disk's partition table: the GUID as it is there, and the first sector. */
+void read_partition(const struct place *place, unsigned index, uint8_t ret_guid[static 16],
+                    uint64_t *ret_sector);
+
+/* Files of the slot, "EFI/broch/linux.efi": of A unless the place says B. */
 void slot_put(struct place *place, const char *file, const char *target);
 void slot_take(struct place *place, const char *source, const char *file);
 void slot_remove(struct place *place, const char *target);

@@ -30,10 +30,6 @@
 enum {
     INITRD_SIZE_MAX = 64 << 20,
     DATA_SIZE = 1 << 20,
-    GPT_ENTRIES = 2 * 512,
-    GPT_ENTRY_SIZE = 128,
-    GPT_UNIQUE_GUID = 16,
-    GPT_FIRST_SECTOR = 32,
     GUID_SIZE = 16,
     SECTOR = 512,
 };
@@ -258,21 +254,6 @@ static void set_variable(struct place *place, const char *name, const char *guid
                      0);
 }
 
-/* One entry of the partition table: its GUID and where it begins. */
-static void read_entry(const struct place *place, unsigned index, uint8_t guid[static GUID_SIZE],
-                       uint64_t *ret_sector)
-{
-    uint8_t entry[GPT_ENTRY_SIZE];
-    int fd = open(place->disk, O_RDONLY | O_CLOEXEC);
-
-    assert_true(fd >= 0);
-    assert_int_equal(pread(fd, entry, sizeof(entry), GPT_ENTRIES + index * GPT_ENTRY_SIZE),
-                     sizeof(entry));
-    assert_int_equal(close(fd), 0);
-    memcpy(guid, entry + GPT_UNIQUE_GUID, GUID_SIZE);
-    memcpy(ret_sector, entry + GPT_FIRST_SECTOR, sizeof(*ret_sector));
-}
-
 /* Two starts without a verdict: the third halts, and whoever switches the machine on again gets a
  * fresh try. */
 static void test_attempts(void **state)
@@ -283,7 +264,7 @@ static void test_attempts(void **state)
     char hex[2 * ATTEMPTS_SIZE + 1];
     uint64_t sector;
 
-    read_entry(place, 0, attempts.slots[0].guid, &sector);
+    read_partition(place, 0, attempts.slots[0].guid, &sector);
     attempts_encode(&attempts, bytes);
     hex_encode(bytes, sizeof(bytes), hex);
     use_firmware(place);
@@ -335,7 +316,7 @@ static void test_slot_without_filesystem(void **state)
     uint64_t sector;
     int fd = open(place->disk, O_WRONLY | O_CLOEXEC);
 
-    read_entry(place, 1, guid, &sector);
+    read_partition(place, 1, guid, &sector);
     assert_true(fd >= 0);
     assert_int_equal(pwrite(fd, zeros, sizeof(zeros), (off_t)(sector * SECTOR)), sizeof(zeros));
     assert_int_equal(close(fd), 0);

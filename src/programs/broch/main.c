@@ -47,13 +47,22 @@ static int add_configuration(struct text *t, struct failure *f)
     return r;
 }
 
+static void add_last_failure(const struct status *status, struct text *t)
+{
+    const char *reason = status_last_failure(status);
+
+    text_addf(t, "%s\n", reason ? reason : "none known");
+}
+
 static int run_status(int argc, char **argv, struct failure *f)
 {
     static struct status status; /* too large for comfort on the stack */
     _cleanup_text_ struct text t = TEXT_INIT;
-    bool json = false;
+    bool json = false, last_failure = false;
     const struct option_spec specs[] = {
         { "json", OPTION_FLAG, &json, NULL, "one JSON object (docs/reference/status.schema.json)" },
+        { "last-failure", OPTION_FLAG, &last_failure, NULL,
+          "why the start before this one failed, in whichever slot" },
     };
     const struct options options = {
         .program = "broch status",
@@ -73,7 +82,9 @@ static int run_status(int argc, char **argv, struct failure *f)
     r = status_gather(&status, f);
     if (r < 0)
         return r;
-    if (json) {
+    if (last_failure) {
+        add_last_failure(&status, &t);
+    } else if (json) {
         status_add_json(&status, &t);
     } else {
         status_add_table(&status, wants_colour(), &t);

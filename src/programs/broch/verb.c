@@ -10,7 +10,8 @@
 enum { VERBS_MAX = 64, VERB_PROGRAM_SIZE = 64, HELP_COLUMN = 36 };
 
 const struct verb verb_table[] = {
-    { "status", NULL, VERB_MACHINE, "[--json]", "what runs here, and how it was started" },
+    { "status", NULL, VERB_MACHINE, "[--json|--last-failure]",
+      "what runs here, and how it was started" },
     { "service", "broch-service", VERB_MACHINE, "ACTION [SERVICE]",
       "list, describe, restart, ... services" },
     { "logs", "broch-service", VERB_MACHINE, "[SERVICE] [-f] [-n N]", "what services said" },
