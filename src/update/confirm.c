@@ -435,10 +435,3 @@ int confirm_start_other(const struct confirm *c, struct failure *f)
     r = boot_manager_write_next(c->efivars_fd, e->number);
     return r < 0 ? fail(f, r, "BootNext cannot be written") : 0;
 }
-
-int confirm_forget_other(const struct confirm *c, struct failure *f)
-{
-    int r = remove_spare_entries(c, false, f);
-
-    return r < 0 ? r : write_order(c, f);
-}

@@ -42,6 +42,3 @@ MUST_USE int confirm_attempts(const struct confirm *c, bool forgive, struct fail
 /* Makes the other slot what the firmware starts next, once: its entry is written when it is
  * missing, its count and mark are gone, BootNext names it. */
 MUST_USE int confirm_start_other(const struct confirm *c, struct failure *f);
-
-/* Removes the other slot's entry: nothing starts it while it is being written. */
-MUST_USE int confirm_forget_other(const struct confirm *c, struct failure *f);
