@@ -241,13 +241,6 @@ int volume_activate(struct volume *v, const struct binding *b, const struct secr
     return r;
 }
 
-int volume_deactivate(struct volume *v, struct failure *f)
-{
-    int r = crypt_deactivate(v->device, VOLUME_NAME);
-
-    return r < 0 ? fail(f, CODE_PERSIST_HEADER, r, "the disk cannot be unmapped") : 0;
-}
-
 /* --- Keyslots and tokens --- */
 
 static int add_keyslot(struct volume *v, const struct secret *key, const struct secret *passphrase,

@@ -60,7 +60,6 @@ MUST_USE int volume_unlock(struct volume *v, const struct secret *passphrase, in
 enum { VOLUME_NODE_SIZE = 16 };
 MUST_USE int volume_activate(struct volume *v, const struct binding *b, const struct secret *key,
                              char ret_node[static VOLUME_NODE_SIZE], struct failure *f);
-MUST_USE int volume_deactivate(struct volume *v, struct failure *f);
 
 /* Gives the TPM's route(s) anew: for each token a keyslot with its passphrase, then the token;
  * after all of them, every other keyslot and token of this kind goes. A power cut leaves the old
