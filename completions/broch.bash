@@ -3,7 +3,7 @@
 _broch()
 {
     local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} choices=
-    local verbs="status service logs events config update screen support reboot poweroff build release run lock keys tools errors schema help version"
+    local verbs="status service logs events config update disk recovery screen support reboot poweroff build release run lock keys tools errors schema help version"
 
     if ((COMP_CWORD == 1)); then
         choices="$verbs --help --version"
@@ -46,6 +46,8 @@ _broch()
             esac
             ;;
         screen) choices="--terminal --help" ;;
+        disk) [[ ${COMP_WORDS[2]} == status ]] && choices="--json --help" || choices="status --help" ;;
+        recovery) choices="verify --help" ;;
         support) choices="--out --help" ;;
         reboot | poweroff) choices="--force --help" ;;
         help) choices=$verbs ;;

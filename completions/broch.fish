@@ -1,6 +1,6 @@
 # Completion of broch for fish. The verbs are those of `broch help`.
 
-set -l verbs status service logs events config update screen support reboot poweroff build release run lock keys tools errors schema help version
+set -l verbs status service logs events config update disk recovery screen support reboot poweroff build release run lock keys tools errors schema help version
 
 complete -c broch -n "not __fish_seen_subcommand_from $verbs" -f
 complete -c broch -n __fish_use_subcommand -a status -d "what runs here, and how it was started"
@@ -10,6 +10,8 @@ complete -c broch -n __fish_use_subcommand -a events -d "what happened to servic
 complete -c broch -n __fish_use_subcommand -a config -d "show, check or apply the configuration"
 complete -c broch -n __fish_use_subcommand -a update -d "install a release into the other slot"
 complete -c broch -n __fish_use_subcommand -a screen -d "the status screen, on this terminal"
+complete -c broch -n __fish_use_subcommand -a disk -d "what opens the encrypted disk"
+complete -c broch -n __fish_use_subcommand -a recovery -d "prove that you have the recovery key"
 complete -c broch -n __fish_use_subcommand -a support -d "one file with what helps to find a fault"
 complete -c broch -n __fish_use_subcommand -a reboot -d "restart the machine in order"
 complete -c broch -n __fish_use_subcommand -a poweroff -d "switch the machine off in order"
@@ -37,6 +39,9 @@ complete -c broch -n "__fish_seen_subcommand_from events" -l json -d "one JSON o
 complete -c broch -n "__fish_seen_subcommand_from config" -a "show diff validate apply"
 complete -c broch -n "__fish_seen_subcommand_from config; and __fish_seen_subcommand_from show" -l origin -d "file and line behind each value"
 complete -c broch -n "__fish_seen_subcommand_from config; and __fish_seen_subcommand_from diff" -l json -d "one JSON object"
+complete -c broch -n "__fish_seen_subcommand_from disk" -f -a "status"
+complete -c broch -n "__fish_seen_subcommand_from disk" -l json -d "one JSON object"
+complete -c broch -n "__fish_seen_subcommand_from recovery" -f -a "verify"
 complete -c broch -n "__fish_seen_subcommand_from support" -l out -r -d "where it is written"
 complete -c broch -n "__fish_seen_subcommand_from reboot poweroff" -l force -d "at once, without stopping services"
 complete -c broch -n "__fish_seen_subcommand_from help" -f -a "$verbs"

@@ -20,6 +20,8 @@ const struct verb verb_table[] = {
       "show, check or apply the configuration" },
     { "update", "broch-update", VERB_MACHINE, "check | apply | status",
       "install a release into the other slot" },
+    { "disk", "broch-disk", VERB_MACHINE, "status [--json]", "what opens the encrypted disk" },
+    { "recovery", "broch-disk", VERB_MACHINE, "verify", "prove that you have the recovery key" },
     { "screen", "broch-screen", VERB_MACHINE, "", "the status screen, on this terminal" },
     { "support", "broch-support", VERB_MACHINE, "[--out FILE]",
       "one file with what helps to find a fault" },

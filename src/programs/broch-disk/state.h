@@ -1,0 +1,30 @@
+/* What stage 1 said about the encrypted disk, and what the machine's own notes say. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/failure.h"
+
+#define STATE_RECOVERY_PATH "/var/lib/broch/recovery.json"
+
+enum { STATE_WORD_SIZE = 40, STATE_PATH_SIZE = 64 };
+
+struct state {
+    bool open;                     /* else /var is volatile, and all the rest is empty */
+    char route[STATE_WORD_SIZE];   /* "tpm", "recovery", "new" */
+    char refusal[STATE_WORD_SIZE]; /* why the TPM did not open it; empty: it did, or has nothing */
+    char uuid[STATE_WORD_SIZE];
+    char device[STATE_WORD_SIZE];    /* "dm-1" */
+    char partition[STATE_PATH_SIZE]; /* "/dev/vda3", what lies below the device */
+    bool confirmed;                  /* the recovery key of this disk was typed back */
+};
+
+/* Reads stage 1's facts: all but `partition` and `confirmed`. Pure. Returns 0 or -EBADMSG. */
+MUST_USE int state_parse(const void *bytes, size_t size, struct state *ret);
+
+/* CODE_FACTS: this machine was not booted by stage 1, or its facts are malformed. */
+MUST_USE int state_read(struct state *ret, struct failure *f);
+
+/* Notes that the recovery key of the disk with this UUID was typed back. */
+MUST_USE int state_confirm(const char *uuid, struct failure *f);
