@@ -106,7 +106,6 @@ int opened_setup(void **state)
     if (place_make(state, first->disk) < 0)
         return -1;
     place = *state;
-    place->config.reboot_ends = true;
     if (vm_open(&place->config, &place->vm, &place->f) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {

@@ -19,8 +19,7 @@ int opened_stop(void **state);
 /* The recovery key of that machine, as it was shown. */
 extern char opened_key[RECOVERY_KEY_TEXT_SIZE];
 
-/* place_setup() with a copy of that machine; ends with place_teardown(). A guest's reset ends the
- * start. */
+/* place_setup() with a copy of that machine; ends with place_teardown(). */
 int opened_setup(void **state);
 
 /* The first recovery key on the console of this start. */
