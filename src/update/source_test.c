@@ -133,7 +133,7 @@ static void test_urls(void **state)
         { "/whole.broch", "200 OK", "", (const char *)one_file },
         { .path = NULL },
     };
-    static const char *const paths[] = { "/r", "/r/", "/r/" GENERATION, "/parts.broch",
+    static const char *const paths[] = { "/r", "/r/", ("/r/" GENERATION), "/parts.broch",
                                          "/whole.broch" };
     const char *server;
 
