@@ -100,7 +100,9 @@ static void test_to_the_other_slot(void **state)
     server = test_server_start(answers);
     boot(place);
     expect(place, true, "broch update status", "slot:     A (/dev/vda1), not on trial");
-    free(as_root(place, "echo kept >/var/lib/broch/mark; sync"));
+    free(as_root(place, "echo kept >/var/lib/broch/mark; mkdir -p /var/lib/broch/checks; "
+                        "printf '#!/bin/sh\\nuntil [ -e /run/go ]; do sleep 1; done\\n' "
+                        ">/var/lib/broch/checks/wait; chmod 755 /var/lib/broch/checks/wait; sync"));
     begin(place, server, "--no-reboot");
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
         await_as(place, false, "cat " LOG, steps[i], true);
@@ -115,6 +117,10 @@ static void test_to_the_other_slot(void **state)
     begin(place, server, "--force");
     await_as(place, false, "cat " LOG, "status=14", true);
     expect(place, false, "cat " LOG, "BR-UPDATE-TRIAL");
+    /* The machine's own check ends well: the slot is the one that firmware starts by itself. */
+    free(as_root(place, "touch /run/go"));
+    await_as(place, true, "broch update status", "last:     v99.0.0-node-x86_64 good", true);
+    expect(place, true, "broch update status", "slot:     B (/dev/vda2), not on trial");
     (void)test_server_stop();
 }
 

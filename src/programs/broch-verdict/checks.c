@@ -14,7 +14,7 @@
 #include "sys/file.h"
 #include "sys/spawn.h"
 
-static const char *const folders[] = { "/usr/lib/broch/checks", "/etc/broch/checks" };
+static const char *const folders[] = { "/usr/lib/broch/checks", "/var/lib/broch/checks" };
 
 static uint64_t now_ns(void)
 {
