@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "sys/file.h"
+#include "update/confirm.h"
 #include "update/slot_entry.h"
 #include "update/slot_write.h"
 #include "update/space.h"
@@ -113,12 +114,13 @@ static int check_confirmed(struct apply *apply, int efivars, struct failure *f)
 /* Written before the firmware knows: a start that nobody waits for would take the slot's place. */
 static int order_trial(struct apply *apply, int efivars, struct failure *f)
 {
+    const struct confirm confirm = { .slots = &apply->slots, .efivars_fd = efivars };
     int r;
 
     trial_forgive(apply->trial, apply->manifest.name); /* or it was not taken */
     trial_begin(apply->trial, apply->slots.other.letter, apply->manifest.name);
     r = trial_write(apply->trial_path, apply->trial, f);
-    return r < 0 ? r : slot_entry_try(efivars, &apply->slots.other, f);
+    return r < 0 ? r : confirm_start_other(&confirm, f);
 }
 
 int apply_install(struct apply *apply, struct failure *f)

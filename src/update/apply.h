@@ -6,7 +6,7 @@
  *     fetch     both files, into /var/lib/broch/update (stage.h)
  *     format, write, read back
  *               the slot that neither runs nor is confirmed (slot_write.h), its boot entry gone
- *     offer     the trial is written down (trial.h), then its entry, and BootNext (slot_entry.h)
+ *     offer     the trial is written down (trial.h), then its entry, and BootNext (confirm.h)
  */
 #pragma once
 

@@ -7,8 +7,6 @@
 #include "sys/boot_manager.h"
 #include "sys/efivars.h"
 
-enum { NUMBER_MAX = 0xffff };
-
 static int refuse(struct failure *f, int r, const struct slot_device *slot, const char *verb)
 {
     return failure_set(f, CODE_UPDATE_ENTRY, r, "cannot %s the boot entry of slot %c", verb,
@@ -118,41 +116,4 @@ int slot_entry_exists(int efivars_fd, const struct slot_device *slot, bool *ret,
     int r = look(efivars_fd, slot, ret, &in_order);
 
     return r < 0 ? refuse(f, r, slot, "read") : 0;
-}
-
-/* Below every other one there may be a hole; numbers are of no meaning. */
-static uint32_t lowest_free(const struct boot_manager *manager)
-{
-    uint32_t number = 0;
-
-    for (size_t i = 0; i < manager->count && manager->entries[i].number == number; i++)
-        number++;
-    return number;
-}
-
-int slot_entry_try(int efivars_fd, const struct slot_device *slot, struct failure *f)
-{
-    struct boot_partition partition = { .number = slot->number,
-                                        .first_block = slot->first_block,
-                                        .block_count = slot->block_count };
-    char description[] = "Broch A";
-    const struct boot_manager_entry *former;
-    struct boot_manager *manager = NULL;
-    uint32_t number = 0;
-    int r = boot_entry_guid_parse(slot->uuid, partition.guid);
-
-    description[strlen(description) - 1] = slot->letter;
-    if (r == 0)
-        r = read_list(efivars_fd, &manager);
-    if (r == 0) {
-        former = boot_manager_find(manager, partition.guid);
-        number = former ? former->number : lowest_free(manager);
-        r = number > NUMBER_MAX
-                ? -ENOSPC
-                : boot_manager_write_entry(efivars_fd, (uint16_t)number, description, &partition);
-    }
-    if (r == 0)
-        r = boot_manager_write_next(efivars_fd, (uint16_t)number);
-    free(manager);
-    return r < 0 ? refuse(f, r, slot, "write") : 0;
 }

@@ -20,7 +20,3 @@ MUST_USE int slot_entry_is_trial(int efivars_fd, const struct slot_device *slot,
 /* Whether the firmware has an entry of the slot: one that nothing may start has none. */
 MUST_USE int slot_entry_exists(int efivars_fd, const struct slot_device *slot, bool *ret,
                                struct failure *f);
-
-/* The slot is to be started next, and only next: an entry under the lowest free number, then
- * BootNext; both are read back. CODE_UPDATE_ENTRY. */
-MUST_USE int slot_entry_try(int efivars_fd, const struct slot_device *slot, struct failure *f);

@@ -74,7 +74,7 @@ void trial_forgive(struct trial *t, const char *generation)
 
 void trial_refuse(struct trial *t, const char *generation)
 {
-    if (trial_is_refused(t, generation))
+    if (!generation[0] || trial_is_refused(t, generation))
         return;
     if (t->refused_count == TRIAL_REFUSED_MAX) {
         memmove(t->refused[0], t->refused[1], sizeof(t->refused) - TRIAL_NAME_SIZE);
@@ -113,6 +113,8 @@ enum trial_act trial_decide(struct trial *t, const struct trial_boot *boot)
     char other = boot->slot == 'A' ? 'B' : 'A';
 
     if (t->pending && t->slot == boot->slot) {
+        if (!t->generation[0])
+            copy(t->generation, sizeof(t->generation), boot->generation);
         if (strcmp(t->generation, boot->generation) == 0)
             return TRIAL_ACT_JUDGE;
         t->pending = false; /* somebody wrote another generation there since */

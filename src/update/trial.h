@@ -34,9 +34,9 @@ enum trial_result { TRIAL_NONE, TRIAL_GOOD, TRIAL_FAILED, TRIAL_FELL_BACK, TRIAL
 
 struct trial {
     bool pending;
-    char slot; /* 'A' or 'B': under trial */
-    char generation[TRIAL_NAME_SIZE];
-    unsigned tries; /* starts that were ordered */
+    char slot;                        /* 'A' or 'B': under trial */
+    char generation[TRIAL_NAME_SIZE]; /* empty: whatever the slot holds, which somebody chose */
+    unsigned tries;                   /* starts that were ordered */
 
     /* How the last one ended. */
     enum trial_result last;
@@ -74,7 +74,7 @@ enum trial_act {
 /* Decides, and changes *t to what has to be kept before it is done. */
 enum trial_act trial_decide(struct trial *t, const struct trial_boot *boot);
 
-/* A start of `slot` is ordered. */
+/* A start of `slot` is ordered; "" for whatever it holds. */
 void trial_begin(struct trial *t, char slot, const char *generation);
 
 /* The verdict about the trial that is pending; `reason` is why it is bad, NULL when it is good. */

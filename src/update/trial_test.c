@@ -120,23 +120,6 @@ static void test_other_generation(void **state)
     assert_false(t.pending);
 }
 
-static void test_refused_is_bounded(void **state)
-{
-    struct trial t = TRIAL_INIT;
-    char name[] = "v00-node-x86_64";
-
-    (void)state;
-    for (unsigned i = 0; i <= TRIAL_REFUSED_MAX; i++) {
-        name[1] = (char)('0' + i / 10);
-        name[2] = (char)('0' + i % 10);
-        trial_refuse(&t, name);
-        trial_refuse(&t, name);
-    }
-    assert_int_equal(t.refused_count, TRIAL_REFUSED_MAX);
-    assert_false(trial_is_refused(&t, "v00-node-x86_64"));
-    assert_true(trial_is_refused(&t, name));
-}
-
 static void assert_round_trip(const struct trial *t)
 {
     _cleanup_text_ struct text text = TEXT_INIT;
@@ -159,6 +142,44 @@ static void assert_round_trip(const struct trial *t)
     /* Nothing but the whole. */
     for (size_t size = 0; size + 2 < text.length; size++)
         assert_int_equal(trial_parse(text.data, size, &again, &f), -EBADMSG);
+}
+
+/* Going back to what the other slot holds: nobody knows its name before it runs, and it has to
+ * prove itself like any other. */
+static void test_chosen(void **state)
+{
+    struct trial t = TRIAL_INIT;
+    struct trial_boot boot = start('B', OLD, "");
+
+    (void)state;
+    trial_begin(&t, 'B', "");
+    assert_round_trip(&t);
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_JUDGE);
+    trial_end(&t, NULL);
+    assert_int_equal(t.last, TRIAL_GOOD);
+    assert_string_equal(t.last_generation, OLD);
+    trial_begin(&t, 'B', "");
+    boot = start('A', NEW, REASON);
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
+    assert_int_equal(t.last, TRIAL_FAILED);
+    assert_int_equal(t.refused_count, 0); /* it has no name to be refused by */
+}
+
+static void test_refused_is_bounded(void **state)
+{
+    struct trial t = TRIAL_INIT;
+    char name[] = "v00-node-x86_64";
+
+    (void)state;
+    for (unsigned i = 0; i <= TRIAL_REFUSED_MAX; i++) {
+        name[1] = (char)('0' + i / 10);
+        name[2] = (char)('0' + i % 10);
+        trial_refuse(&t, name);
+        trial_refuse(&t, name);
+    }
+    assert_int_equal(t.refused_count, TRIAL_REFUSED_MAX);
+    assert_false(trial_is_refused(&t, "v00-node-x86_64"));
+    assert_true(trial_is_refused(&t, name));
 }
 
 static void test_file(void **state)
@@ -190,10 +211,15 @@ static void test_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_judged_in_its_slot), cmocka_unit_test(test_bad_is_remembered),
-        cmocka_unit_test(test_back_with_a_reason), cmocka_unit_test(test_interrupted),
-        cmocka_unit_test(test_fell_back),          cmocka_unit_test(test_other_generation),
-        cmocka_unit_test(test_refused_is_bounded), cmocka_unit_test(test_file),
+        cmocka_unit_test(test_judged_in_its_slot),
+        cmocka_unit_test(test_bad_is_remembered),
+        cmocka_unit_test(test_back_with_a_reason),
+        cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_fell_back),
+        cmocka_unit_test(test_other_generation),
+        cmocka_unit_test(test_chosen),
+        cmocka_unit_test(test_refused_is_bounded),
+        cmocka_unit_test(test_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,18 @@ bool snapshot_state_satisfies(enum snapshot_state state)
     return state == SNAPSHOT_READY || state == SNAPSHOT_DONE || state == SNAPSHOT_OFF;
 }
 
+const char *snapshot_unready(const struct snapshot *snapshot, const char *except)
+{
+    for (size_t i = 0; i < snapshot->count; i++) {
+        const struct snapshot_service *service = &snapshot->services[i];
+
+        if (service->required && !snapshot_state_satisfies(service->state) &&
+            (!except || strcmp(service->name, except) != 0))
+            return service->name;
+    }
+    return snapshot->count > 0 ? NULL : "any";
+}
+
 const struct snapshot_service *snapshot_find(const struct snapshot *snapshot, const char *name)
 {
     for (size_t i = 0; i < snapshot->count; i++) {

@@ -71,6 +71,10 @@ const char *snapshot_state_name(enum snapshot_state state);
 /* Whether a service in this state lets the services start that need it. */
 bool snapshot_state_satisfies(enum snapshot_state state);
 
+/* The first required service that is not ready, but for the one called `except` (NULL: for none);
+ * NULL when all are. Where no service is known nothing is ready: then it is "any". */
+const char *snapshot_unready(const struct snapshot *snapshot, const char *except);
+
 /* NULL when there is no such service. */
 const struct snapshot_service *snapshot_find(const struct snapshot *snapshot, const char *name);
 

@@ -122,6 +122,18 @@ static void test_to_the_other_slot(void **state)
     await_as(place, true, "broch update status", "last:     v99.0.0-node-x86_64 good", true);
     expect(place, true, "broch update status", "slot:     B (/dev/vda2), not on trial");
     (void)test_server_stop();
+    /* And back by hand: what was there before proves itself as well, and then stays. */
+    free(as_root(place, "broch update rollback"));
+    ready = expect_ready(place);
+    assert_non_null(strstr(ready, "slot=A"));
+    login(place);
+    free(as_root(place, "touch /run/go"));
+    await_as(place, true, "broch update status", "good", true);
+    await_as(place, true, "broch update status", "slot:     A (/dev/vda1), not on trial", true);
+    expect(place, true, "cat /var/lib/broch/mark", "kept");
+    free(as_root(place, "broch reboot"));
+    ready = expect_ready(place);
+    assert_non_null(strstr(ready, "slot=A"));
 }
 
 /* One bit of a file, of the manifest, and a cut file: nothing of the other slot is touched. */

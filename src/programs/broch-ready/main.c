@@ -26,14 +26,7 @@ enum {
 /* Itself it cannot wait for. */
 static bool others_are_ready(const struct snapshot *snapshot, void *context)
 {
-    for (size_t i = 0; i < snapshot->count; i++) {
-        const struct snapshot_service *service = &snapshot->services[i];
-
-        if (service->required && !snapshot_state_satisfies(service->state) &&
-            strcmp(service->name, own_service) != 0)
-            return false;
-    }
-    return true;
+    return !snapshot_unready(snapshot, own_service);
 }
 
 /* Blocks until every required service is ready; -ETIMEDOUT after the deadline. */

@@ -368,7 +368,8 @@ static int mark_good(struct hand *hand, struct failure *f)
     return trial_write(TRIAL_PATH, &hand->trial, f);
 }
 
-/* Nobody waits for the other slot then, so it takes its place when it comes up. */
+/* What the other slot holds has to prove itself as well; good, it is the one that firmware starts.
+ */
 static int go_back(struct hand *hand, struct failure *f)
 {
     bool exists = false;
@@ -379,7 +380,7 @@ static int go_back(struct hand *hand, struct failure *f)
                         hand->slots.other.letter);
     if (r < 0)
         return r;
-    hand->trial.pending = false;
+    trial_begin(&hand->trial, hand->slots.other.letter, "");
     r = trial_write(TRIAL_PATH, &hand->trial, f);
     if (r == 0)
         r = confirm_start_other(&hand->confirm, f);

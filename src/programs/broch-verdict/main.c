@@ -50,22 +50,7 @@ static void say(const char *key, const char *value)
 static bool all_ready(const struct snapshot *snapshot, void *context)
 {
     (void)context;
-    for (size_t i = 0; i < snapshot->count; i++) {
-        if (snapshot->services[i].required &&
-            !snapshot_state_satisfies(snapshot->services[i].state))
-            return false;
-    }
-    return true;
-}
-
-static const char *first_unready(const struct snapshot *snapshot)
-{
-    for (size_t i = 0; i < snapshot->count; i++) {
-        if (snapshot->services[i].required &&
-            !snapshot_state_satisfies(snapshot->services[i].state))
-            return snapshot->services[i].name;
-    }
-    return "none";
+    return !snapshot_unready(snapshot, NULL);
 }
 
 static int wait_for_services(const struct verdict *v, struct failure *f)
@@ -78,7 +63,7 @@ static int wait_for_services(const struct verdict *v, struct failure *f)
 
     if (r == -ETIMEDOUT)
         return failure_set(f, CODE_UPDATE_CHECK, r, "service '%s' is not ready after %llu s",
-                           first_unready(&snapshot), (unsigned long long)v->timeout_s);
+                           snapshot_unready(&snapshot, NULL), (unsigned long long)v->timeout_s);
     return r;
 }
 
@@ -157,16 +142,17 @@ static int take_over(struct verdict *v, struct failure *f)
     return r;
 }
 
-/* The count of attempts ends with the services being ready, and so do missing entries. */
+/* The count of attempts ends with the services being ready, whatever becomes of missing entries: a
+ * firmware that takes no more of them must not cost a machine that is well. */
 static int keep_order(struct verdict *v, struct failure *f)
 {
     int r = wait_for_services(v, f);
 
-    if (r < 0)
-        return r;
-    if (confirm_is_first(&v->confirm) && !confirm_is_settled(&v->confirm))
-        return confirm_slot(&v->confirm, f);
-    return confirm_attempts(&v->confirm, false, f);
+    if (r == 0)
+        r = confirm_attempts(&v->confirm, false, f);
+    if (r == 0 && confirm_is_first(&v->confirm) && !confirm_is_settled(&v->confirm))
+        r = confirm_slot(&v->confirm, f);
+    return r;
 }
 
 static int act(struct verdict *v, struct failure *f)
@@ -211,7 +197,7 @@ static int part_mounts(struct failure *f)
     return 0;
 }
 
-/* Starts may be counted all the same: from a medium without partitions. */
+/* Starts are counted all the same: from a medium without partitions, or with one slot. */
 static int without_slot(const struct verdict *v, struct failure *f)
 {
     int r = wait_for_services(v, f);
@@ -236,8 +222,10 @@ static int run(uint64_t timeout_s, struct failure *f)
                                   .mount_at = "/run/broch/slot",
                                   .tpm = strcmp(v.facts.tpm, "on") == 0 };
     r = part_mounts(f);
-    if (r == 0)
-        r = slot_devices_find(v.facts.partuuid, &v.slots, f);
+    if (r == 0 && slot_devices_find(v.facts.partuuid, &v.slots, f) < 0) {
+        say("alone", f->text); /* a disk with one slot has nothing to fall back to */
+        return without_slot(&v, f);
+    }
     if (r == 0 && trial_read(TRIAL_PATH, &v.trial, f) < 0) {
         /* Better no memory than a machine that cannot be confirmed. */
         say("state-ignored", f->text);
