@@ -190,6 +190,8 @@ static int make(struct stage1 *s, const char *device, struct opening *o, struct 
     s->facts.persist.route = "new";
     r = adopt_table(s, f);
     if (r == 0)
+        r = persist_mark(device, true, f);
+    if (r == 0)
         r = volume_format(device, &o->volume, &o->key, f);
     if (r == 0)
         r = volume_binding(o->volume, &o->binding, f);
@@ -201,6 +203,8 @@ static int make(struct stage1 *s, const char *device, struct opening *o, struct 
         persist_tpm_enroll(s, o->volume, &o->binding, &o->key);
         r = new_recovery_key(s, o->volume, &o->key, f);
     }
+    if (r == 0)
+        r = persist_mark(device, false, f);
     return r < 0 ? r : volume_finish(o->volume, f);
 }
 

@@ -29,6 +29,14 @@ enum { PERSIST_LOOK_SIZE = 16 << 20 };
 MUST_USE int persist_look(int fd, enum persist_content *ret, struct luks_header *ret_header,
                           struct failure *f);
 
+/* Puts a mark behind the area of headers, where encrypted data is going to begin, or wipes it, and
+ * syncs. libcryptsetup fills the area with random bytes before there is a header in it: a power cut
+ * in that moment would leave what looks like somebody's disk. With the mark it is
+ * PERSIST_UNFINISHED. It must not outlive the making, or a disk that loses its headers later would
+ * be made anew instead of being refused: so it is wiped before volume_finish(). btrfs leaves that
+ * place alone. */
+MUST_USE int persist_mark(const char *device, bool under_way, struct failure *f);
+
 /* Makes a filesystem with this UUID on `device` by mkfs.btrfs of the verified root at `root`, with
  * its subvolumes and folders; mounts it at `folder` (an empty one) for that time. */
 MUST_USE int persist_make_filesystem(const char *device, const char *uuid, const char *root,

@@ -1,9 +1,11 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -15,19 +17,20 @@ enum { DISK_SIZE = 32 << 20 };
 static struct luks_header header;
 static int fd = -1;
 
+static char path[] = "/tmp/broch-look-XXXXXX";
+
 static int setup(void **unused)
 {
-    char path[] = "/tmp/broch-look-XXXXXX";
-
     (void)unused;
+    memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
     fd = mkostemp(path, O_CLOEXEC);
-    return fd < 0 || unlink(path) < 0 || ftruncate(fd, DISK_SIZE) < 0 ? -1 : 0;
+    return fd < 0 || ftruncate(fd, DISK_SIZE) < 0 ? -1 : 0;
 }
 
 static int teardown(void **unused)
 {
     (void)unused;
-    return close(fd);
+    return close(fd) < 0 || unlink(path) < 0 ? -1 : 0;
 }
 
 static enum persist_content look(void)
@@ -61,6 +64,22 @@ static void test_behind(void **unused)
     assert_int_equal(look(), PERSIST_EMPTY);
 }
 
+/* As libcryptsetup leaves it before there is a header: only the mark tells it from somebody's disk,
+ * and once the disk is made nothing does. */
+static void test_mark(void **unused)
+{
+    struct failure f = FAILURE_NONE;
+
+    (void)unused;
+    assert_int_equal(persist_mark(path, true, &f), 0);
+    assert_int_equal(look(), PERSIST_EMPTY);
+    assert_int_equal(pwrite(fd, "random", 6, 40000), 6);
+    assert_int_equal(look(), PERSIST_UNFINISHED);
+    assert_int_equal(persist_mark(path, false, &f), 0);
+    assert_int_equal(look(), PERSIST_FOREIGN);
+    assert_int_equal(persist_mark("/nowhere", true, &f), -ENOENT);
+}
+
 /* A whole header with another label is not ours, and neither is a damaged one with ours. */
 static void test_header(void **unused)
 {
@@ -86,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
         cmocka_unit_test_setup_teardown(test_behind, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mark, setup, teardown),
         cmocka_unit_test_setup_teardown(test_header, setup, teardown),
     };
 

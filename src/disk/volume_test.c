@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -197,6 +199,37 @@ static void test_wipe(void **state)
     assert_int_equal(d->f.code, CODE_PERSIST_HEADER);
 }
 
+/* The making ends at any moment: what is left is always made again, and never taken for somebody
+ * else's. (The order in which a disk keeps writes is the power test's.) */
+static void test_cut(void **state)
+{
+    enum { CUTS = 60, STEP_US = 400 };
+    struct disk *d = *state;
+
+    for (unsigned i = 0; i < CUTS; i++) {
+        enum persist_content content = PERSIST_FOREIGN;
+        static struct luks_header header;
+        pid_t child;
+
+        assert_int_equal(ftruncate(d->fd, 0), 0);
+        assert_int_equal(ftruncate(d->fd, DISK_SIZE), 0);
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            struct volume *v;
+
+            if (persist_mark(d->path, true, &d->f) == 0)
+                (void)!volume_format(d->path, &v, &d->key, &d->f);
+            _exit(0);
+        }
+        (void)usleep(i * STEP_US);
+        (void)kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        assert_int_equal(persist_look(d->fd, &content, &header, &d->f), 0);
+        assert_true(content == PERSIST_EMPTY || content == PERSIST_UNFINISHED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +239,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_recovery_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wipe, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,7 +80,6 @@ BROCH = Policy(
         "src/image/system.c": "runs mkfs.erofs and veritysetup: tests/factory/test_system.py",
         "src/image/uki.c": "runs ukify and osslsigncode: tests/factory/test_uki.py",
         "src/sys/sandbox.c": "spawn_test.c runs programs in it, tests/factory as another user",
-        "src/update/confirm.c": "writes firmware variables and slots: VM tests run it",
         "src/update/ticket.c": "asks a TPM: VM tests count the commands of the next start",
         "src/programs/broch-verdict/checks.c": "runs programs of a machine: VM tests run it",
         "src/boot/disk_library.c": "passes calls on to an object of the verified root: VM tests run it",
