@@ -106,6 +106,11 @@ enum attempts_start attempts_start(struct attempts_boot *boot)
     return ATTEMPTS_GO;
 }
 
+bool attempts_can_leave(const struct attempts_boot *boot)
+{
+    return boot->known && !boot->all.slots[boot->own].failed && other_is_usable(boot);
+}
+
 bool attempts_is_last(const struct attempts_boot *boot)
 {
     const struct attempts_slot *own = &boot->all.slots[boot->own];
@@ -119,7 +124,7 @@ enum attempts_ending attempts_after_failure(struct attempts_boot *boot)
 
     if (boot->known && boot->redirected)
         return ATTEMPTS_OTHER;
-    if (boot->known && !own->failed && other_is_usable(boot)) {
+    if (attempts_can_leave(boot)) {
         own->failed = true;
         own->count = 0;
         return ATTEMPTS_OTHER;

@@ -52,6 +52,7 @@ struct attempts_boot {
     bool known;           /* there is a variable store, and it took the new count */
     bool other_has_entry; /* the firmware can be told to start the other slot */
     bool redirected;      /* this slot failed before, and is only passed through */
+    bool on_trial;        /* the firmware starts the other slot by itself, and this one for once */
     bool armed;           /* the firmware has been told to start the other slot next */
 };
 
@@ -74,6 +75,9 @@ MUST_USE enum attempts_start attempts_start(struct attempts_boot *boot);
  * slot can take over. The firmware is told now, and told otherwise by the verdict: dm-verity, a
  * panic and a watchdog restart the machine without asking anybody. */
 bool attempts_is_last(const struct attempts_boot *boot);
+
+/* True when this start can end in the other slot, which has not failed. */
+bool attempts_can_leave(const struct attempts_boot *boot);
 
 enum attempts_ending {
     ATTEMPTS_REBOOT, /* try this slot once more */

@@ -135,6 +135,7 @@ void ending_fail(struct stage1 *s, const char *step, const struct failure *f)
     char marker[MARKER_SIZE];
     uint64_t wait_s = STAGE1_HALT_S;
 
+    secret_wipe(&s->persist.sealed); /* a halted machine stands around */
     marker_fail(step, clock_us(), f->code, f->text, marker);
     console_line(s->kmsg_fd, CONSOLE_ERROR, marker);
     /* Something that could still be unsealed must not stand around. */

@@ -53,7 +53,7 @@ static int read_identity(struct stage1 *s, uint8_t ret_guid[static BOOT_ENTRY_GU
 }
 
 /* A list of entries that cannot be read is none: then this slot is alone. */
-static void look_for_other(struct stage1 *s, const uint8_t *other)
+static void look_for_other(struct stage1 *s, const uint8_t *own, const uint8_t *other)
 {
     static struct boot_manager manager;
     const struct boot_manager_entry *entry;
@@ -71,6 +71,7 @@ static void look_for_other(struct stage1 *s, const uint8_t *other)
         s->other_entry = entry->number;
         s->attempts.other_has_entry = true;
     }
+    s->attempts.on_trial = boot_manager_first(&manager, own, other) == 1;
 }
 
 static int judge(const struct stage1 *s, enum attempts_start start, struct failure *f)
@@ -122,7 +123,7 @@ static int count(struct stage1 *s, const uint8_t guid[static ATTEMPTS_GUID_SIZE]
         return 0;
     }
     attempts_decode(value, r < 0 ? 0 : (size_t)r, &s->attempts.all);
-    look_for_other(s, attempts_place(&s->attempts, guid));
+    look_for_other(s, guid, attempts_place(&s->attempts, guid));
     start = attempts_start(&s->attempts);
     attempts_encode(&s->attempts.all, value);
     r = efivars_write(s->efivars_fd, EFIVARS_ATTEMPTS, value, sizeof(value));

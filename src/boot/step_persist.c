@@ -95,6 +95,14 @@ static int ask(struct stage1 *s, struct volume *v, struct secret *ret_key, struc
     return r;
 }
 
+/* A generation on trial that the TPM gives nothing, where it gave something to the one before, has
+ * failed: there may be nobody to ask, and the other slot is well. */
+static bool must_open_by_itself(const struct stage1 *s)
+{
+    return s->attempts.on_trial && attempts_can_leave(&s->attempts) &&
+           s->persist.header.token_count > 0 && s->persist.refusal.cause < 0;
+}
+
 static int unlock(struct stage1 *s, struct volume *v, const struct binding *b,
                   struct secret *ret_key, struct failure *f)
 {
@@ -115,6 +123,10 @@ static int unlock(struct stage1 *s, struct volume *v, const struct binding *b,
     }
     if (r == 0)
         return 0;
+    if (must_open_by_itself(s)) {
+        *f = s->persist.refusal;
+        return f->cause;
+    }
     r = ask(s, v, ret_key, f);
     if (r == 0)
         facts->route = "recovery";

@@ -10,7 +10,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -203,7 +205,7 @@ static void test_wipe(void **state)
  * else's. (The order in which a disk keeps writes is the power test's.) */
 static void test_cut(void **state)
 {
-    enum { CUTS = 60, STEP_US = 400 };
+    enum { CUTS = 60, STEP_NS = 400000 };
     struct disk *d = *state;
 
     for (unsigned i = 0; i < CUTS; i++) {
@@ -222,7 +224,7 @@ static void test_cut(void **state)
                 (void)!volume_format(d->path, &v, &d->key, &d->f);
             _exit(0);
         }
-        (void)usleep(i * STEP_US);
+        (void)ppoll(NULL, 0, &(struct timespec){ .tv_nsec = (long)i * STEP_NS }, NULL);
         (void)kill(child, SIGKILL);
         assert_int_equal(waitpid(child, NULL, 0), child);
         assert_int_equal(persist_look(d->fd, &content, &header, &d->f), 0);

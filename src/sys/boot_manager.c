@@ -88,6 +88,25 @@ static bool is_of(const struct boot_manager_entry *entry, const uint8_t *guid)
     return entry->is_slot && memcmp(entry->partition.guid, guid, BOOT_ENTRY_GUID_SIZE) == 0;
 }
 
+int boot_manager_first(const struct boot_manager *manager,
+                       const uint8_t a[static BOOT_ENTRY_GUID_SIZE],
+                       const uint8_t b[static BOOT_ENTRY_GUID_SIZE])
+{
+    for (size_t i = 0; i < manager->order_count; i++) {
+        for (size_t j = 0; j < manager->count; j++) {
+            const struct boot_manager_entry *entry = &manager->entries[j];
+
+            if (entry->number != manager->order[i])
+                continue;
+            if (is_of(entry, a))
+                return 0;
+            if (is_of(entry, b))
+                return 1;
+        }
+    }
+    return -1;
+}
+
 const struct boot_manager_entry *boot_manager_find(const struct boot_manager *manager,
                                                    const uint8_t guid[static BOOT_ENTRY_GUID_SIZE])
 {

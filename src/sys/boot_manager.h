@@ -40,6 +40,12 @@ MUST_USE int boot_manager_read(int efivars_fd, struct boot_manager *ret);
 const struct boot_manager_entry *boot_manager_find(const struct boot_manager *manager,
                                                    const uint8_t guid[static BOOT_ENTRY_GUID_SIZE]);
 
+/* Which of two slots the firmware starts by itself: 0 for `a`, 1 for `b`, by the first of their
+ * entries in BootOrder; -1 when it has none of them. */
+int boot_manager_first(const struct boot_manager *manager,
+                       const uint8_t a[static BOOT_ENTRY_GUID_SIZE],
+                       const uint8_t b[static BOOT_ENTRY_GUID_SIZE]);
+
 /* Writes the slot's entry under this number, and reads it back. Returns 0 or a negative errno. */
 MUST_USE int boot_manager_write_entry(int efivars_fd, uint16_t number, const char *description,
                                       const struct boot_partition *partition);

@@ -104,12 +104,31 @@ static int tear_down(void **unused)
     return close(folder_fd) < 0 || file_remove_tree(folder, &f) < 0;
 }
 
+/* After the others, so there are entries: what is in no order is started by nobody. */
+static void test_first(void **unused)
+{
+    static const uint16_t b_first[] = { 9, 0x00ab, 3 }, a_first[] = { 3, 0x00ab },
+                          neither[] = { 9 };
+
+    (void)unused;
+    assert_int_equal(boot_manager_write_entry(folder_fd, 3, "Broch A", &slot_a), 0);
+    assert_int_equal(boot_manager_write_entry(folder_fd, 0x00ab, "Broch B", &slot_b), 0);
+    assert_int_equal(boot_manager_write_order(folder_fd, b_first, ARRAY_SIZE(b_first)), 0);
+    assert_int_equal(boot_manager_read(folder_fd, &manager), 0);
+    assert_int_equal(boot_manager_first(&manager, slot_a.guid, slot_b.guid), 1);
+    assert_int_equal(boot_manager_write_order(folder_fd, a_first, ARRAY_SIZE(a_first)), 0);
+    assert_int_equal(boot_manager_read(folder_fd, &manager), 0);
+    assert_int_equal(boot_manager_first(&manager, slot_a.guid, slot_b.guid), 0);
+    assert_int_equal(boot_manager_write_order(folder_fd, neither, ARRAY_SIZE(neither)), 0);
+    assert_int_equal(boot_manager_read(folder_fd, &manager), 0);
+    assert_int_equal(boot_manager_first(&manager, slot_a.guid, slot_b.guid), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_entries),
-        cmocka_unit_test(test_next),
+        cmocka_unit_test(test_empty),     cmocka_unit_test(test_entries),
+        cmocka_unit_test(test_first),     cmocka_unit_test(test_next),
         cmocka_unit_test(test_malformed),
     };
 

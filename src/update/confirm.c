@@ -245,16 +245,11 @@ static int write_order(const struct confirm *c, struct failure *f)
 bool confirm_is_first(const struct confirm *c)
 {
     static struct boot_manager m;
-    const struct boot_manager_entry *own;
+    uint8_t own[BOOT_ENTRY_GUID_SIZE], other[BOOT_ENTRY_GUID_SIZE];
 
-    if (boot_manager_read(c->efivars_fd, &m) < 0)
-        return true;
-    own = find(&m, &c->slots->running);
-    for (size_t i = 0; i < m.order_count; i++) {
-        if (is_number_of_ours(&m, c, m.order[i]))
-            return own && m.order[i] == own->number;
-    }
-    return true;
+    read_guid(&c->slots->running, own);
+    read_guid(&c->slots->other, other);
+    return boot_manager_read(c->efivars_fd, &m) < 0 || boot_manager_first(&m, own, other) != 1;
 }
 
 bool confirm_is_settled(const struct confirm *c)

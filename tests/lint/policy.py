@@ -49,7 +49,6 @@ BROCH = Policy(
         "slot_compare": "see slot_copy",
         "heap_seal": "tests: no allocation after init",
         "heap_fail_after": "tests: the n-th request fails",
-        "vm_variables_set_boot_next": "harness of machines: trial boots",
         "vm_reset": "harness of machines: a reset during a trial",
         "fetch_set_stall": "tests: a mirror that stalls, without the minute that it takes",
         "cleanup_rules": "a test walks the declared list",

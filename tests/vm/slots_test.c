@@ -8,69 +8,21 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "base/hex.h"
-#include "boot/attempts.h"
-#include "sys/efivars.h"
-#include "vm/variables.h"
 #include "fixture.h"
-
-enum { ENTRY_A = 0x0a0a, ENTRY_B = 0x0b0b, SLOT_B = 1 };
+#include "two_slots.h"
 
 #define IMAGE "EFI/broch/system.erofs"
-#define UKI   "EFI/broch/linux.efi"
 
 /* In the first block of the image: stage 1 makes the device, and the mount reads it. */
 enum { OFFSET_OF_SUPERBLOCK = 1024 };
 
-static void fill_slot_b(struct place *place)
-{
-    place->slot = SLOT_B;
-    slot_make_folder(place, "EFI");
-    slot_make_folder(place, "EFI/broch");
-    slot_put(place, artifact("system.erofs"), IMAGE);
-    slot_put(place, artifact("linux.efi"), UKI);
-    place->slot = 0;
-}
-
-static void set_entry(struct place *place, uint16_t number, unsigned slot,
-                      struct attempts *attempts)
-{
-    static const char *const descriptions[] = { "Broch A", "Broch B" };
-    const char *variables = place_path(place, "machine/variables-setup.fd");
-    struct vm_boot_entry entry = { .number = number,
-                                   .description = descriptions[slot],
-                                   .partition = attempts->slots[slot].guid,
-                                   .partition_number = slot + 1,
-                                   .file = "\\EFI\\broch\\linux.efi" };
-    uint64_t sector;
-
-    read_partition(place, slot, attempts->slots[slot].guid, &sector);
-    assert_int_equal(vm_variables_set_boot_entry(fixture_tree, variables, &entry, &place->f), 0);
-}
-
-/* What the verdict of a running system leaves: an entry for each slot, A first, and both names. */
 static void use_two_slots(struct place *place)
 {
-    static const uint16_t order[] = { ENTRY_A, ENTRY_B };
-    const char *variables = place_path(place, "machine/variables-setup.fd");
-    struct attempts attempts = { .slots = { { .count = 0 } } };
-    uint8_t bytes[ATTEMPTS_SIZE];
-    char hex[2 * ATTEMPTS_SIZE + 1];
-    const struct vm_variable variable = { EFIVARS_ATTEMPTS, EFIVARS_GUID_BROCH,
-                                          VM_VARIABLE_NON_VOLATILE | VM_VARIABLE_BOOT |
-                                              VM_VARIABLE_RUNTIME,
-                                          hex };
-
     place->config.secure_boot = false;
     place->config.keys = NULL;
     place->config.tpm = false;
     assert_int_equal(vm_open(&place->config, &place->vm, &place->f), 0);
-    set_entry(place, ENTRY_A, 0, &attempts);
-    set_entry(place, ENTRY_B, SLOT_B, &attempts);
-    assert_int_equal(vm_variables_set_boot_order(fixture_tree, variables, order, 2, &place->f), 0);
-    attempts_encode(&attempts, bytes);
-    hex_encode(bytes, sizeof(bytes), hex);
-    assert_int_equal(vm_variables_set(fixture_tree, variables, &variable, &place->f), 0);
+    two_slots_entries(place, place_path(place, "machine/variables-setup.fd"));
 }
 
 /* Waits for the first of these texts, and fails unless it is this one. Returns its line. */
@@ -101,7 +53,7 @@ static void test_missing_image(void **state)
 {
     struct place *place = *state;
 
-    fill_slot_b(place);
+    two_slots_fill_b(place, artifact("linux.efi"));
     slot_remove(place, IMAGE);
     use_two_slots(place);
     start(place);
@@ -118,7 +70,7 @@ static void test_damaged_image(void **state)
     struct place *place = *state;
     const char *image = copy_artifact(place, "system.erofs");
 
-    fill_slot_b(place);
+    two_slots_fill_b(place, artifact("linux.efi"));
     flip(place, image, OFFSET_OF_SUPERBLOCK);
     slot_put(place, image, IMAGE);
     use_two_slots(place);
@@ -135,7 +87,7 @@ static void test_both_damaged(void **state)
     struct place *place = *state;
     const char *line;
 
-    fill_slot_b(place);
+    two_slots_fill_b(place, artifact("linux.efi"));
     slot_remove(place, IMAGE);
     place->slot = SLOT_B;
     slot_remove(place, IMAGE);

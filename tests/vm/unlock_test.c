@@ -20,6 +20,8 @@
 #include "image/keys.h"
 #include "sys/file.h"
 #include "opened.h"
+#include "two_slots.h"
+#include "vm/variables.h"
 
 #define EPOCH_INDEX "0x01800100"
 
@@ -216,6 +218,28 @@ static void test_unsigned_policy(void **state)
     expect_opened_by_tpm(place);
 }
 
+/* On trial nobody waits for a person: the generation before is well, and the machine goes back. */
+static void test_unsigned_on_trial(void **state)
+{
+    struct place *place = *state;
+    const char *store = place_path(place, "machine/variables.fd");
+    const char *const ends[] = { "end=other", "recovery key (try", "broch ready " };
+    struct vm_match match = { .index = ARRAY_SIZE(ends) };
+
+    two_slots_fill_b(place, make_other_uki(place));
+    two_slots_entries(place, store);
+    assert_int_equal(vm_variables_set_boot_next(fixture_tree, store, TWO_SLOTS_ENTRY_B, &place->f),
+                     0);
+    start(place);
+    assert_int_equal(
+        vm_wait_marker(place->vm, ends, ARRAY_SIZE(ends), PATIENCE_NS, &match, &place->f), 0);
+    if (match.index != 0)
+        fail_msg("slot B did not go back: %s", match.line);
+    assert_non_null(strstr(match.line, "BR-UNSEAL-PCR11"));
+    expect_opened_by_tpm(place);
+    assert_non_null(strstr(vm_console(place->vm), "last-failure=\"slot=B BR-UNSEAL-PCR11"));
+}
+
 /* The TPM owner's authorization as hex, by the recovery key: what only stage 1 has otherwise. */
 static void owner_of(struct place *place, char ret[static 2 * DERIVE_SIZE + 1])
 {
@@ -368,8 +392,9 @@ int main(void)
 #define SAMPLE                                                                                     \
     TEST(test_same_machine), TEST(test_tpm_cleared), TEST(test_other_key_enrolled),                \
         TEST(test_secure_boot_off), TEST(test_bank_off), TEST(test_other_org),                     \
-        TEST(test_unsigned_policy), TEST(test_epoch), TEST(test_index_defended),                   \
-        TEST(test_index_deleted), TEST(test_wrong_keys), TEST(test_keyboard)
+        TEST(test_unsigned_policy), TEST(test_unsigned_on_trial), TEST(test_epoch),                \
+        TEST(test_index_defended), TEST(test_index_deleted), TEST(test_wrong_keys),                \
+        TEST(test_keyboard)
     const struct CMUnitTest sample[] = { SAMPLE };
     const struct CMUnitTest all[] = { SAMPLE, TEST(test_other_tpm), TEST(test_owned_tpm),
                                       TEST(test_without_tpm), TEST(test_index_remade) };
