@@ -244,19 +244,29 @@ static void note_open(struct stage1 *s, const struct opening *o)
     line_add(&device, o->node);
 }
 
+/* A generation on trial whose predecessor's state cannot be kept goes back before it has changed
+ * any of it. Every other start goes on: a full disk is put right on a machine that runs. */
+static int note_generation(struct stage1 *s, int fd, struct failure *f)
+{
+    bool snapshots = false;
+    int r = persist_note_generation(fd, s->facts.cmdline.generation, &snapshots, f);
+
+    if (r == 0 && snapshots)
+        stage1_note(s, "snapshots", "taken");
+    if (r < 0 && !(s->attempts.on_trial && attempts_can_leave(&s->attempts))) {
+        stage1_note(s, "snapshots-refused", f->text);
+        r = 0;
+    }
+    return r;
+}
+
 /* What can only be done while the volume key is here, then the generation's own start. */
 static int use_whole(struct stage1 *s, const struct opening *o, int fd, struct failure *f)
 {
-    bool snapshots = false;
-    int r;
-
     if (strcmp(s->facts.persist.route, "recovery") == 0)
         persist_tpm_enroll(s, o->volume, &o->binding, &o->key);
     persist_tpm_own(s, fd, volume_uuid(o->volume), &o->key);
-    r = persist_note_generation(fd, s->facts.cmdline.generation, &snapshots, f);
-    if (r == 0 && snapshots)
-        stage1_note(s, "snapshots", "taken");
-    return r;
+    return note_generation(s, fd, f);
 }
 
 static int use(struct stage1 *s, const struct opening *o, struct failure *f)

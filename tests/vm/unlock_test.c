@@ -240,6 +240,25 @@ static void test_unsigned_on_trial(void **state)
     assert_non_null(strstr(vm_console(place->vm), "last-failure=\"slot=B BR-UNSEAL-PCR11"));
 }
 
+/* The place of snapshots is gone, as on a disk that is full or damaged, and another generation ran
+ * last: a machine that is not on trial starts all the same, and says so. */
+static void test_no_snapshots(void **state)
+{
+    struct place *place = *state;
+
+    start(place);
+    (void)expect_ready(place);
+    login(place);
+    expect(place, true,
+           "mkdir /run/whole && mount -o subvol=/ /dev/mapper/broch-persist /run/whole && "
+           "rmdir /run/whole/@snapshots && printf other >/var/lib/broch/last-generation && "
+           "umount /run/whole && sync; echo =$?",
+           "=0");
+    restart(place);
+    expect_opened_by_tpm(place);
+    assert_non_null(strstr(vm_console(place->vm), "broch stage1 snapshots-refused="));
+}
+
 /* The TPM owner's authorization as hex, by the recovery key: what only stage 1 has otherwise. */
 static void owner_of(struct place *place, char ret[static 2 * DERIVE_SIZE + 1])
 {
@@ -396,8 +415,12 @@ int main(void)
         TEST(test_index_defended), TEST(test_index_deleted), TEST(test_wrong_keys),                \
         TEST(test_keyboard)
     const struct CMUnitTest sample[] = { SAMPLE };
-    const struct CMUnitTest all[] = { SAMPLE, TEST(test_other_tpm), TEST(test_owned_tpm),
-                                      TEST(test_without_tpm), TEST(test_index_remade) };
+    const struct CMUnitTest all[] = { SAMPLE,
+                                      TEST(test_other_tpm),
+                                      TEST(test_owned_tpm),
+                                      TEST(test_without_tpm),
+                                      TEST(test_index_remade),
+                                      TEST(test_no_snapshots) };
     const char *filter = getenv("BROCH_TEST");
 
     if (filter)
