@@ -39,6 +39,15 @@ static int refuse_unknown(const struct options *options, const char *argument,
     return failure_set(failure, CODE_USAGE, -EINVAL, "unknown option '%s'", argument);
 }
 
+static int check_range(const struct option_spec *spec, struct failure *failure)
+{
+    if (spec->kind != OPTION_NUMBER || spec->max == 0 ||
+        (*(uint64_t *)spec->target >= spec->min && *(uint64_t *)spec->target <= spec->max))
+        return 0;
+    return failure_set(failure, CODE_USAGE, -EINVAL, "--%s takes %llu to %llu", spec->name,
+                       (unsigned long long)spec->min, (unsigned long long)spec->max);
+}
+
 static int store_value(const struct option_spec *spec, const char *value, struct failure *failure)
 {
     int r = 0;
@@ -60,7 +69,7 @@ static int store_value(const struct option_spec *spec, const char *value, struct
     if (r < 0)
         return failure_set(failure, CODE_USAGE, -EINVAL, "--%s takes a %s, not '%s'", spec->name,
                            spec->kind == OPTION_SIZE ? "size such as 512MiB" : "number", value);
-    return 0;
+    return check_range(spec, failure);
 }
 
 /* Handles the option at argv[*index] and moves *index to the last word it used. */
@@ -137,4 +146,18 @@ void options_help(const struct options *options, FILE *stream)
     }
     if (options->example)
         (void)fprintf(stream, "\nexample: %s\n", options->example);
+}
+
+int options_main(const struct options *options, int argc, char **argv,
+                 int (*run)(const struct operands *operands, struct failure *failure))
+{
+    struct failure failure = FAILURE_NONE;
+    struct operands operands;
+    int r = options_parse(options, argc, argv, &operands, &failure);
+
+    if (r > 0)
+        options_help(options, stdout);
+    if (r == 0)
+        r = run(&operands, &failure);
+    return r < 0 ? (int)failure_print(&failure, options->program, stderr) : EXIT_CODE_DONE;
 }

@@ -23,6 +23,7 @@ struct option_spec {
     void *target;
     const char *value; /* name of the value in --help; NULL for flags */
     const char *help;
+    uint64_t min, max; /* of a number; max 0: any */
 };
 
 struct options {
@@ -47,6 +48,11 @@ struct operands {
  * with a BR-USAGE failure. Operands and targets are set on the way. */
 MUST_USE int options_parse(const struct options *options, int argc, char **argv,
                            struct operands *ret_operands, struct failure *failure);
+
+/* What most programs' main() does: parses, shows the help or calls `run`, and prints its failure
+ * (negative result). Returns the exit code. */
+MUST_USE int options_main(const struct options *options, int argc, char **argv,
+                          int (*run)(const struct operands *operands, struct failure *failure));
 
 /* Prints what --help shows. */
 void options_help(const struct options *options, FILE *stream);

@@ -135,6 +135,51 @@ static void test_bad(void **state)
     }
 }
 
+/* A number has bounds where its option says so, and both of them count as inside. */
+static void test_range(void **state)
+{
+    uint64_t number = 5;
+    const struct option_spec spec = { "seconds", OPTION_NUMBER, &number, "N", "how long", 2, 9 };
+    const struct options one = { .program = "t", .specs = &spec, .spec_count = 1 };
+    static const struct {
+        const char *argument;
+        bool good;
+    } cases[] = { { "--seconds=1", false },
+                  { "--seconds=2", true },
+                  { "--seconds=9", true },
+                  { "--seconds=10", false } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char program[] = "t", argument[16];
+        char *argv[] = { program, argument, NULL };
+        struct failure f = FAILURE_NONE;
+        struct operands o;
+
+        (void)snprintf(argument, sizeof(argument), "%s", cases[i].argument);
+        assert_int_equal(options_parse(&one, 2, argv, &o, &f), cases[i].good ? 0 : -EINVAL);
+        if (!cases[i].good)
+            assert_string_equal(f.text, "--seconds takes 2 to 9");
+    }
+}
+
+static int count_and_fail(const struct operands *operands, struct failure *f)
+{
+    return operands->count == 0 ? 0 : failure_set(f, CODE_IO, -EIO, "as asked");
+}
+
+static void test_main_function(void **state)
+{
+    const struct options any = { .program = "t", .operand_max = 1 };
+    char program[] = "t", word[] = "word", bad[] = "--bad";
+    char *argv[] = { program, word, NULL }, *wrong[] = { program, bad, NULL };
+
+    (void)state;
+    assert_int_equal(options_main(&any, 1, argv, count_and_fail), EXIT_CODE_DONE);
+    assert_int_equal(options_main(&any, 2, argv, count_and_fail), EXIT_CODE_ERROR);
+    assert_int_equal(options_main(&any, 2, wrong, count_and_fail), EXIT_CODE_USAGE);
+}
+
 static char *print_help(const struct options *which)
 {
     char *text = NULL;
@@ -186,8 +231,10 @@ static void test_wrong_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good), cmocka_unit_test(test_help_wins),   cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_help), cmocka_unit_test(test_wrong_table),
+        cmocka_unit_test(test_good),          cmocka_unit_test(test_help_wins),
+        cmocka_unit_test(test_bad),           cmocka_unit_test(test_help),
+        cmocka_unit_test(test_wrong_table),   cmocka_unit_test(test_range),
+        cmocka_unit_test(test_main_function),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,8 +15,6 @@
 #include "programs/broch-metrics/gather.h"
 #include "sys/event.h"
 
-static const char program[] = "broch-metrics";
-
 enum {
     CONNECTIONS_MAX = 8,
     IDLE_S = 10,            /* of a connection; then it is closed */
@@ -148,7 +146,7 @@ static void ignore(const struct failure *f, void *context)
     (void)context;
 }
 
-static int run(uint64_t notify_fd, struct failure *f)
+static int offer(uint64_t notify_fd, struct failure *f)
 {
     struct config config;
     int r = config_load(ignore, NULL, &config, f);
@@ -161,28 +159,26 @@ static int run(uint64_t notify_fd, struct failure *f)
     return listen_and_serve(port, notify_fd, f);
 }
 
+static uint64_t arg_notify_fd = NOTIFY_FD_NONE;
+
+static int run(const struct operands *operands, struct failure *f)
+{
+    (void)operands; /* there are none */
+    /* A reader that goes away ends its connection only. */
+    (void)sigaction(SIGPIPE, &(const struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+    return offer(arg_notify_fd, f);
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t notify_fd = NOTIFY_FD_NONE;
-    const struct option_spec specs[] = { NOTIFY_OPTION(&notify_fd) };
+    const struct option_spec specs[] = { NOTIFY_OPTION(&arg_notify_fd) };
     const struct options options = {
-        .program = program,
+        .program = "broch-metrics",
         .synopsis = "[options]",
         .purpose = "Answers with figures of this machine on 127.0.0.1.",
         .specs = specs,
         .spec_count = ARRAY_SIZE(specs),
     };
-    struct operands operands;
-    struct failure f = FAILURE_NONE;
-    int r = options_parse(&options, argc, argv, &operands, &f);
 
-    if (r > 0) {
-        options_help(&options, stdout);
-        return EXIT_CODE_DONE;
-    }
-    /* A reader that goes away ends its connection only. */
-    (void)sigaction(SIGPIPE, &(const struct sigaction){ .sa_handler = SIG_IGN }, NULL);
-    if (r == 0)
-        r = run(notify_fd, &f);
-    return (int)failure_print(&f, program, stderr);
+    return options_main(&options, argc, argv, run);
 }

@@ -8,9 +8,7 @@
 #include "programs/broch-orchestrator/server.h"
 #include "work/s6rc.h"
 
-static const char program[] = "broch-orchestrator";
-
-static int run(uint64_t notify_fd, struct failure *f)
+static int orchestrate(uint64_t notify_fd, struct failure *f)
 {
     struct event_loop *loop = NULL;
     int r = event_loop_new(&loop);
@@ -62,34 +60,32 @@ static int check(const char *s6rc_folder, struct failure *f)
     return r;
 }
 
+static uint64_t arg_notify_fd = NOTIFY_FD_NONE;
+static const char *arg_s6rc_folder;
+static bool arg_check;
+
+static int run(const struct operands *operands, struct failure *f)
+{
+    (void)operands; /* there are none */
+    return arg_check || arg_s6rc_folder ? check(arg_s6rc_folder, f) : orchestrate(arg_notify_fd, f);
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t notify_fd = NOTIFY_FD_NONE;
-    const char *s6rc_folder = NULL;
-    bool only_check = false;
     const struct option_spec specs[] = {
-        NOTIFY_OPTION(&notify_fd),
-        { "check", OPTION_FLAG, &only_check, NULL, "read all manifests and say what is wrong" },
-        { "write-s6-rc", OPTION_TEXT, &s6rc_folder, "DIR",
+        NOTIFY_OPTION(&arg_notify_fd),
+        { "check", OPTION_FLAG, &arg_check, NULL, "read all manifests and say what is wrong" },
+        { "write-s6-rc", OPTION_TEXT, &arg_s6rc_folder, "DIR",
           "check, and write the set in s6-rc's source format" },
     };
     const struct options options = {
-        .program = program,
+        .program = "broch-orchestrator",
         .synopsis = "[options]",
         .purpose = "Starts the services of this machine in order, by readiness.",
         .example = "/usr/lib/broch/orchestrator --check",
         .specs = specs,
         .spec_count = ARRAY_SIZE(specs),
     };
-    struct operands operands;
-    struct failure f = FAILURE_NONE;
-    int r = options_parse(&options, argc, argv, &operands, &f);
 
-    if (r > 0) {
-        options_help(&options, stdout);
-        return EXIT_CODE_DONE;
-    }
-    if (r == 0)
-        r = only_check || s6rc_folder ? check(s6rc_folder, &f) : run(notify_fd, &f);
-    return r < 0 ? (int)failure_print(&f, program, stderr) : EXIT_CODE_DONE;
+    return options_main(&options, argc, argv, run);
 }

@@ -14,7 +14,6 @@
 #include "sys/file.h"
 #include "work/await.h"
 
-static const char program[] = "broch-ready";
 static const char own_service[] = "ready";
 
 enum {
@@ -90,32 +89,28 @@ static int serve(uint64_t timeout_s, uint64_t notify_fd, struct failure *f)
         (void)pause(); /* until the signal that ends the program */
 }
 
+static uint64_t arg_timeout_s = TIMEOUT_S_DEFAULT, arg_notify_fd = NOTIFY_FD_NONE;
+
+static int run(const struct operands *operands, struct failure *f)
+{
+    (void)operands; /* there are none */
+    return serve(arg_timeout_s, arg_notify_fd, f);
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t timeout_s = TIMEOUT_S_DEFAULT, notify_fd = NOTIFY_FD_NONE;
     const struct option_spec specs[] = {
-        { "timeout", OPTION_NUMBER, &timeout_s, "SECONDS", "how long to wait for the services" },
-        NOTIFY_OPTION(&notify_fd),
+        { "timeout", OPTION_NUMBER, &arg_timeout_s, "SECONDS", "how long to wait for the services",
+          1, TIMEOUT_S_MAX },
+        NOTIFY_OPTION(&arg_notify_fd),
     };
     const struct options options = {
-        .program = program,
+        .program = "broch-ready",
         .synopsis = "[options]",
         .purpose = "Says on the console that this machine is ready.",
         .specs = specs,
         .spec_count = ARRAY_SIZE(specs),
     };
-    struct operands operands;
-    struct failure f = FAILURE_NONE;
-    int r = options_parse(&options, argc, argv, &operands, &f);
 
-    if (r > 0) {
-        options_help(&options, stdout);
-        return EXIT_CODE_DONE;
-    }
-    if (r == 0 && (timeout_s == 0 || timeout_s > TIMEOUT_S_MAX))
-        r = failure_set(&f, CODE_USAGE, -EINVAL, "--timeout takes 1 to %d", TIMEOUT_S_MAX);
-    if (r == 0)
-        r = serve(timeout_s, notify_fd, &f);
-    CHECK(r < 0);
-    return (int)failure_print(&f, program, stderr);
+    return options_main(&options, argc, argv, run);
 }

@@ -24,8 +24,6 @@
 #include "update/trial.h"
 #include "work/await.h"
 
-static const char program[] = "broch-verdict";
-
 enum { TIMEOUT_S_DEFAULT = 180, TIMEOUT_S_MAX = 3600 };
 
 struct verdict {
@@ -205,7 +203,7 @@ static int without_slot(const struct verdict *v, struct failure *f)
     return r < 0 ? r : attempts_clear(EFIVARS_FOLDER, f);
 }
 
-static int run(uint64_t timeout_s, struct failure *f)
+static int judge_start(uint64_t timeout_s, struct failure *f)
 {
     static struct verdict v;
     _cleanup_close_ int efivars_fd = open(EFIVARS_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -234,30 +232,27 @@ static int run(uint64_t timeout_s, struct failure *f)
     return r < 0 ? r : act(&v, f);
 }
 
+static uint64_t arg_timeout_s = TIMEOUT_S_DEFAULT;
+
+static int run(const struct operands *operands, struct failure *f)
+{
+    (void)operands; /* there are none */
+    return judge_start(arg_timeout_s, f);
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t timeout_s = TIMEOUT_S_DEFAULT;
     const struct option_spec specs[] = {
-        { "timeout", OPTION_NUMBER, &timeout_s, "SECONDS", "how long the services may take" },
+        { "timeout", OPTION_NUMBER, &arg_timeout_s, "SECONDS", "how long the services may take", 1,
+          TIMEOUT_S_MAX },
     };
     const struct options options = {
-        .program = program,
+        .program = "broch-verdict",
         .synopsis = "[options]",
         .purpose = "Judges the generation that runs, and confirms or leaves its slot.",
         .specs = specs,
         .spec_count = ARRAY_SIZE(specs),
     };
-    struct operands operands;
-    struct failure f = FAILURE_NONE;
-    int r = options_parse(&options, argc, argv, &operands, &f);
 
-    if (r > 0) {
-        options_help(&options, stdout);
-        return EXIT_CODE_DONE;
-    }
-    if (r == 0 && (timeout_s == 0 || timeout_s > TIMEOUT_S_MAX))
-        r = failure_set(&f, CODE_USAGE, -EINVAL, "--timeout takes 1 to %d", TIMEOUT_S_MAX);
-    if (r == 0)
-        r = run(timeout_s, &f);
-    return r < 0 ? (int)failure_print(&f, program, stderr) : EXIT_CODE_DONE;
+    return options_main(&options, argc, argv, run);
 }

@@ -13,7 +13,6 @@
 #include "node/notify.h"
 #include "sys/watchdog.h"
 
-static const char program[] = "broch-watchdog";
 static const char device[] = "/dev/watchdog0";
 
 enum {
@@ -73,33 +72,28 @@ static int guard(unsigned timeout_s, uint64_t notify_fd, struct failure *f)
     return pet_for_ever(&watchdog, timer_fd, f);
 }
 
+static uint64_t arg_timeout_s = TIMEOUT_S_DEFAULT, arg_notify_fd = NOTIFY_FD_NONE;
+
+static int run(const struct operands *operands, struct failure *f)
+{
+    (void)operands; /* there are none */
+    return guard((unsigned)arg_timeout_s, arg_notify_fd, f);
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t timeout_s = TIMEOUT_S_DEFAULT, notify_fd = NOTIFY_FD_NONE;
     const struct option_spec specs[] = {
-        { "timeout", OPTION_NUMBER, &timeout_s, "SECONDS", "restart the machine after so long" },
-        NOTIFY_OPTION(&notify_fd),
+        { "timeout", OPTION_NUMBER, &arg_timeout_s, "SECONDS", "restart the machine after so long",
+          PETS_PER_TIMEOUT, TIMEOUT_S_MAX },
+        NOTIFY_OPTION(&arg_notify_fd),
     };
     const struct options options = {
-        .program = program,
+        .program = "broch-watchdog",
         .synopsis = "[options]",
         .purpose = "Keeps the hardware watchdog quiet while the system runs.",
         .specs = specs,
         .spec_count = ARRAY_SIZE(specs),
     };
-    struct operands operands;
-    struct failure f = FAILURE_NONE;
-    int r = options_parse(&options, argc, argv, &operands, &f);
 
-    if (r > 0) {
-        options_help(&options, stdout);
-        return EXIT_CODE_DONE;
-    }
-    if (r == 0 && (timeout_s < PETS_PER_TIMEOUT || timeout_s > TIMEOUT_S_MAX))
-        r = failure_set(&f, CODE_USAGE, -EINVAL, "--timeout takes %d to %d", PETS_PER_TIMEOUT,
-                        TIMEOUT_S_MAX);
-    if (r == 0)
-        r = guard((unsigned)timeout_s, notify_fd, &f);
-    CHECK(r < 0);
-    return (int)failure_print(&f, program, stderr);
+    return options_main(&options, argc, argv, run);
 }
