@@ -25,19 +25,27 @@ static bool take_label(const char *text, size_t size, size_t *at, char ret[TOPOL
     return true;
 }
 
-static bool take_slash(const char *text, size_t size, size_t *at)
-{
-    return *at < size && text[(*at)++] == '/';
-}
-
 int topology_parse(const char *text, size_t size, struct topology *ret)
 {
-    struct topology t;
+    struct topology t = { .level = TOPOLOGY_ORG };
     size_t at = 0;
 
-    if (!take_label(text, size, &at, t.region) || !take_slash(text, size, &at) ||
-        !take_label(text, size, &at, t.site) || !take_slash(text, size, &at) ||
-        !take_label(text, size, &at, t.rack) || at != size)
+    for (unsigned depth = 0; depth == 0 || at < size; depth++) {
+        if (depth == TOPOLOGY_DEPTH_MAX || (depth > 0 && text[at++] != '/') ||
+            !take_label(text, size, &at, t.labels[depth]))
+            return -EBADMSG;
+        t.level = (enum topology_level)(depth + 1);
+    }
+    *ret = t;
+    return 0;
+}
+
+int topology_parse_labels(const char *text, size_t size, struct topology *ret)
+{
+    struct topology t;
+    int r = topology_parse(text, size, &t);
+
+    if (r < 0 || t.level != TOPOLOGY_RACK)
         return -EBADMSG;
     *ret = t;
     return 0;
@@ -45,9 +53,10 @@ int topology_parse(const char *text, size_t size, struct topology *ret)
 
 enum topology_level topology_shared(const struct topology *a, const struct topology *b)
 {
-    if (strcmp(a->region, b->region) != 0)
-        return TOPOLOGY_ORG;
-    if (strcmp(a->site, b->site) != 0)
-        return TOPOLOGY_REGION;
-    return strcmp(a->rack, b->rack) != 0 ? TOPOLOGY_SITE : TOPOLOGY_RACK;
+    unsigned shared = 0;
+
+    while (shared < (unsigned)a->level && shared < (unsigned)b->level &&
+           strcmp(a->labels[shared], b->labels[shared]) == 0)
+        shared++;
+    return (enum topology_level)shared;
 }

@@ -1,18 +1,18 @@
-/* Where a node stands: org > region > site > rack > node > controller > disk. Org and node are
- * known from elsewhere, controller and disk are the node's own to tell; what an admin writes into a
- * member record is the path between:
+/* Where things stand: org > region > site > rack > node > controller > disk. The org is known from
+ * elsewhere; below it a place is a path of labels, from the widest to the narrowest:
  *
- *   labels = region "/" site "/" rack; each 1 to 32 characters of a-z, 0-9 and "-", and neither the
- *            first nor the last is "-" */
+ *   path  = label *5("/" label); region, site, rack, node, controller, disk, in this order
+ *   label = 1 to 32 characters of a-z, 0-9 and "-", and neither the first nor the last is "-"
+ *
+ * An admin writes the first three into a member record (field 6): exactly those. What lies below
+ * its rack a node tells in its own leaves. Data only: nothing is placed by it yet. */
 #pragma once
 
 #include <stddef.h>
 
 #include "base/check.h"
 
-enum { TOPOLOGY_LABEL_MAX = 32, TOPOLOGY_TEXT_MAX = 3 * TOPOLOGY_LABEL_MAX + 2 };
-
-/* From the widest to the narrowest: things of one level share all levels before it. */
+/* A path of n labels names a thing of level n. */
 enum topology_level {
     TOPOLOGY_ORG,
     TOPOLOGY_REGION,
@@ -23,15 +23,23 @@ enum topology_level {
     TOPOLOGY_DISK,
 };
 
-struct topology {
-    char region[TOPOLOGY_LABEL_MAX + 1];
-    char site[TOPOLOGY_LABEL_MAX + 1];
-    char rack[TOPOLOGY_LABEL_MAX + 1];
+enum {
+    TOPOLOGY_LABEL_MAX = 32,
+    TOPOLOGY_DEPTH_MAX = TOPOLOGY_DISK,
+    TOPOLOGY_TEXT_MAX = TOPOLOGY_DEPTH_MAX * (TOPOLOGY_LABEL_MAX + 1) - 1,
 };
 
-/* Returns 0, or -EBADMSG (output untouched) for anything but three valid labels. */
+struct topology {
+    enum topology_level level;
+    char labels[TOPOLOGY_DEPTH_MAX][TOPOLOGY_LABEL_MAX + 1]; /* `level` of them, region first */
+};
+
+/* Reads a path of any level but the org's. Returns 0, or -EBADMSG (output untouched). */
 MUST_USE int topology_parse(const char *text, size_t size, struct topology *ret);
 
-/* The narrowest level that two nodes share: what fails together with it takes both. Two racks of
+/* The same for the labels of a member record: region, site and rack, no more and no less. */
+MUST_USE int topology_parse_labels(const char *text, size_t size, struct topology *ret);
+
+/* The narrowest level that two things share: what fails together with it takes both. Two racks of
  * one name at two sites are two racks. */
 enum topology_level topology_shared(const struct topology *a, const struct topology *b);

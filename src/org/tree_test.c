@@ -389,10 +389,11 @@ static void run_history(const enum step program[REPLICAS][STEPS], const uint8_t 
     unsigned done[REPLICAS] = { 0 };
 
     open_world(&w);
-    for (unsigned i = 0; i < REPLICAS * STEPS; i++) {
+    for (unsigned i = 0; i <= REPLICAS * STEPS; i++) {
         if (crash_at / REPLICAS == i)
             crash(&w, crash_at % REPLICAS);
-        do_step(&w, order[i], program[order[i]][done[order[i]]++]);
+        if (i < REPLICAS * STEPS)
+            do_step(&w, order[i], program[order[i]][done[order[i]]++]);
     }
     check_world(&w);
     close_world(&w);
@@ -424,7 +425,8 @@ static bool next_order(uint8_t *order, unsigned count)
 static void run_program(const enum step program[REPLICAS][STEPS])
 {
     uint8_t order[] = { 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2 };
-    unsigned crashes = REPLICAS * STEPS * REPLICAS + 1; /* the last of them: none */
+    /* Each replica before each step and after the last one; the last of them: none. */
+    unsigned crashes = (REPLICAS * STEPS + 1) * REPLICAS + 1;
     size_t histories = 0;
 
     limits = &small_limits;
