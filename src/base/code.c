@@ -19,6 +19,24 @@ const struct code_entry *code_entry(enum code code)
     return &entries[code];
 }
 
+/* By family, so that a new code asks for its entry by itself. */
+const char *code_page(enum code code)
+{
+    static const struct {
+        const char *start, *page;
+    } families[] = {
+        { "BR-BOOT-", "start" }, { "BR-PERSIST-", "disk" },  { "BR-UNSEAL-", "tpm" },
+        { "BR-TPM-", "tpm" },    { "BR-UPDATE-", "update" },
+    };
+    const char *id = code_entry(code)->id;
+
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+        if (strncmp(id, families[i].start, strlen(families[i].start)) == 0)
+            return families[i].page;
+    }
+    return NULL;
+}
+
 enum code code_find(const char *id)
 {
     for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {

@@ -35,5 +35,9 @@ struct code_entry {
 /* Never NULL for a code of the enumeration. */
 const struct code_entry *code_entry(enum code code);
 
+/* The page below docs/what-to-do, without its ending, that has an entry for this code; NULL for one
+ * that no machine shows to whoever stands before it. The lint looks for the entry. */
+const char *code_page(enum code code);
+
 /* The code with this identifier, or CODE_MAX_. */
 enum code code_find(const char *id);

@@ -71,6 +71,18 @@ static void test_exit_codes(void **state)
     }
 }
 
+static void test_pages(void **state)
+{
+    (void)state;
+    assert_string_equal(code_page(CODE_BOOT_PSEUDO), "start");
+    assert_string_equal(code_page(CODE_PERSIST_KEY), "disk");
+    assert_string_equal(code_page(CODE_UNSEAL_PCR7), "tpm");
+    assert_string_equal(code_page(CODE_TPM_OWNED), "tpm");
+    assert_string_equal(code_page(CODE_UPDATE_TRIAL), "update");
+    assert_null(code_page(CODE_INTERNAL));
+    assert_null(code_page(CODE_LOCK_HASH));
+}
+
 static void ask_beyond(void)
 {
     (void)code_entry(CODE_MAX_);
@@ -87,7 +99,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find_each), cmocka_unit_test(test_identifiers),
         cmocka_unit_test(test_sentences), cmocka_unit_test(test_exit_codes),
-        cmocka_unit_test(test_beyond),
+        cmocka_unit_test(test_pages),     cmocka_unit_test(test_beyond),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

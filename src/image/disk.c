@@ -1,6 +1,6 @@
 /* Step "disk": a disk image that boots, with slot A filled, slot B empty and room for persist.
  *
- *     GPT   slot A (FAT32, EFI system)   slot B (FAT32, EFI system)   persist (Linux generic data)
+ *     GPT   slot A (FAT32, EFI system)   slot B (FAT32, EFI system)   persist (LUKS)
  *
  * Identifiers follow from the inputs, so that the image is reproducible: all
  * disks made from one image share them. Outputs: disk.raw (sparse), disk.qcow2. */

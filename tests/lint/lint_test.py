@@ -504,13 +504,45 @@ class Documents(LintCase):
     def test_links(self):
         self.good("documents", {"README.md": "[a](docs/a.md) [b](docs/a.md#x) [c](#here)\n"
                                 "[w](https://x.org/gone) [m](mailto:a@b.c)\n"
-                                "`[x](gone.md)`\n```\n[y](gone.md)\n```\n[r]: docs/a.md\n",
-                                "docs/a.md": '[up](../README.md) ![p](a.md "title")\n'},
+                                "`[x](gone.md)`\n```\n[y](gone.md)\n```\n[r]: docs/a.md\n## Here\n",
+                                "docs/a.md": '# `X`\n[up](../README.md#here) ![p](a.md "title")\n'},
                   build=self.build)
         self.bad("documents", {"README.md": "x\n[a](docs/gone.md)\n[b]: gone2.md\n",
                                "docs/a.md": "[up](README.md)\n"},
                  ("README.md:2", "docs/gone.md"), ("README.md:3", "gone2.md"),
                  ("docs/a.md:1", "docs/README.md"), build=self.build)
+
+    def test_anchors(self):
+        self.good("documents", {"a.md": "[1](#br-a-b) [2](#br-a-b-1) [3](#in-c-and-d-e)\n"
+                                        "## BR-A-B\n### BR-A-B\n# In `c`, and [d e](a.md)\n"},
+                  build=self.build)
+        self.bad("documents", {"a.md": "x\n[1](b.md#gone) [2](#br-a)\n```\n# BR-A\n```\n",
+                               "b.md": "# Not gone\n"},
+                 ("a.md:2", "b.md#gone"), ("a.md:2", "a.md#br-a"), build=self.build)
+
+    ENTRY = "".join(f"**{part}.** x\n" for part in
+                    ("You see", "It means", "Your data", "Do", "Do not", "Afterwards"))
+
+    def test_entries(self):
+        table = "| `BR-IO` | 1 |\n| `BR-A` | 1 |\n"
+        self.write({self.ERRORS: table, "build/src/programs/broch-factory":
+                    PROGRAM + f"printf '{table}'\n"})
+        self.good("documents", {"docs/what-to-do/a.md": "# A\n## BR-IO\n" + self.ENTRY +
+                                "## More\n## BR-A\n**Note** x\n" + self.ENTRY}, build=self.build)
+        for part in ("You see", "Afterwards"):
+            self.bad("documents", {"docs/what-to-do/a.md": "# A\n## BR-IO\n" + self.ENTRY + "## BR-A\n" +
+                                   self.ENTRY.replace(f"**{part}.** x\n", "")},
+                     ("docs/what-to-do/a.md:9", "BR-A has not the parts"), build=self.build)
+        self.bad("documents", {"docs/what-to-do/a.md": "## BR-GONE\n" + self.ENTRY},
+                 ("docs/what-to-do/a.md:1", "BR-GONE is no code"), build=self.build)
+
+    def test_code_without_entry(self):
+        row = "| `BR-A` | [x](../what-to-do/a.md#br-a) |\n"
+        self.write({self.ERRORS: row, "docs/what-to-do/a.md": "## BR-A\n" + self.ENTRY,
+                    "build/src/programs/broch-factory": PROGRAM + f"printf '{row}'\n"})
+        self.good("documents", {}, build=self.build)
+        self.bad("documents", {"docs/what-to-do/a.md": "# None\n"},
+                 (self.ERRORS + ":1", "docs/what-to-do/a.md#br-a"), build=self.build)
 
     def test_catalogue(self):
         self.bad("documents", {self.ERRORS: "# Errors\n\nBR-OLD\n"},
@@ -524,6 +556,57 @@ class Documents(LintCase):
         self.bad("documents", {}, (self.ERRORS + ":1", "not built"), build=None)
         self.write({"build/src/programs/broch-factory": PROGRAM + "exit 9\n"})
         self.bad("documents", {}, (self.ERRORS + ":1", "ended with 9"), build=self.build)
+
+
+class Manual(LintCase):
+    BROCH = (PROGRAM + 'case "$*" in\n'
+             "help) printf 'usage: broch VERB\\n\\non a machine:\\n  disk status   x\\n  run   x\\n';;\n"
+             "'disk --help') echo 'usage: broch disk status | wipe-all DISK [options]';;\n"
+             "'disk status --help') printf 'usage: x\\n\\noptions:\\n  --json  x\\n';;\n"
+             "'disk wipe-all --help') printf 'options:\\n  --help\\n  --yes  x\\n';;\n"
+             "'run --help') printf 'usage: broch run [X]\\n\\n  now  at once\\noptions:\\n  --cpus N  x\\n';;\n"
+             "'run now --help') echo --quiet;;\n*) exit 2;;\nesac\n")
+    PAGE = "*broch disk status*|*wipe-all*\n\n*--json*, _--yes_\n*--help*\n"
+    GENERAL = "*disk*\n*run* now [--cpus N] [--quiet]\n"
+
+    def setUp(self):
+        super().setUp()
+        self.build = os.path.join(self.root, "build")
+        self.write({"build/src/programs/broch": self.BROCH, "docs/man/broch.1.scd": self.GENERAL,
+                    "docs/man/broch-disk.1.scd": self.PAGE,
+                    **{"completions/" + name: "disk run\n" for name in ("broch.bash", "_broch", "broch.fish")}})
+
+    def test_good(self):
+        self.good("manual", {}, build=self.build)
+
+    def test_missing(self):
+        for old, new, place, piece in (
+                ("*--json*", "json", "docs/man/broch-disk.1.scd:1", "'broch disk' has '--json'"),
+                ("_--yes_", "_--yes-all_", "docs/man/broch-disk.1.scd:1", "'broch disk' has '--yes'"),
+                ("wipe-all", "wipe", "docs/man/broch-disk.1.scd:1", "'broch disk' has 'wipe-all'"),
+                ("*--help*", "*--gone*", "docs/man/broch-disk.1.scd:4", "'broch disk' has no '--gone'")):
+            with self.subTest(old=old):
+                self.bad("manual", {"docs/man/broch-disk.1.scd": self.PAGE.replace(old, new)}, (place, piece),
+                         build=self.build)
+
+    def test_missing_in_general(self):
+        for old, piece in (("*disk*", "the verb 'disk'"), ("now", "has 'now'"), ("--cpus", "has '--cpus'"),
+                           ("--quiet", "has '--quiet'")):
+            with self.subTest(old=old):
+                self.bad("manual", {"docs/man/broch.1.scd": self.GENERAL.replace(old, "x")},
+                         ("docs/man/broch.1.scd:1", piece), build=self.build)
+
+    def test_completions(self):
+        self.bad("manual", {"completions/_broch": "disk\n"}, ("completions/_broch:1", "the verb 'run'"),
+                 build=self.build)
+        os.remove(os.path.join(self.root, "completions/broch.fish"))
+        self.bad("manual", {"completions/_broch": "disk run\n"}, ("completions/broch.fish:1", "'disk'"),
+                 ("completions/broch.fish:1", "'run'"), build=self.build)
+
+    def test_without_programs(self):
+        self.bad("manual", {}, ("docs/man/broch.1.scd:1", "build first"), build=None)
+        self.write({"build/src/programs/broch": self.BROCH.replace("'run --help'", "x")})
+        self.bad("manual", {}, ("docs/man/broch.1.scd:1", "'broch run --help' fails"), build=self.build)
 
 
 class Scripts(LintCase):

@@ -29,6 +29,8 @@ static void test_to_the_other_slot(void **state)
     server = test_server_start(offered_answers);
     boot(place);
     expect(place, true, "broch update status", "slot:     A (/dev/vda1), not on trial");
+    /* Without root it does not say that there is no slot. */
+    expect(place, false, "broch update status", "slot:     A, and the rest is root's to see");
     free(as_root(place, "echo kept >/var/lib/broch/mark; mkdir -p /var/lib/broch/checks; "
                         "printf '#!/bin/sh\\nuntil [ -e /run/go ]; do sleep 1; done\\n' "
                         ">/var/lib/broch/checks/wait; chmod 755 /var/lib/broch/checks/wait; sync"));

@@ -274,6 +274,16 @@ static int verb_release(int argc, char **argv, struct failure *f)
     return EXIT_CODE_DONE;
 }
 
+/* What stands before the name of a code's entry; the name is its heading as a web page has it. */
+static void print_entry_link(const char *before, const struct code_entry *entry, const char *page,
+                             const char *behind)
+{
+    (void)printf("%s%s.md#", before, page);
+    for (const char *c = entry->id; *c; c++)
+        (void)putchar(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+    (void)fputs(behind, stdout);
+}
+
 static void print_errors_markdown(void)
 {
     (void)puts("# Error catalogue\n\nEvery refusal of Broch names one of these codes. This page is "
@@ -281,9 +291,13 @@ static void print_errors_markdown(void)
     (void)puts("| Code | Exit | Meaning | What to do |\n| --- | --- | --- | --- |");
     for (size_t i = 0; i < CODE_MAX_; i++) {
         const struct code_entry *entry = code_entry((enum code)i);
+        const char *page = code_page((enum code)i);
 
-        (void)printf("| `%s` | %d | %s | %s |\n", entry->id, (int)entry->exit, entry->meaning,
+        (void)printf("| `%s` | %d | %s | %s", entry->id, (int)entry->exit, entry->meaning,
                      entry->advice);
+        if (page)
+            print_entry_link(" [Step by step](../what-to-do/", entry, page, ").");
+        (void)puts(" |");
     }
 }
 
@@ -291,10 +305,14 @@ static void print_errors_table(const char *only)
 {
     for (size_t i = 0; i < CODE_MAX_; i++) {
         const struct code_entry *entry = code_entry((enum code)i);
+        const char *page = code_page((enum code)i);
 
-        if (!only || strcmp(entry->id, only) == 0)
-            (void)printf("%s (exit %d)\n  %s\n  next: %s\n", entry->id, (int)entry->exit,
-                         entry->meaning, entry->advice);
+        if (only && strcmp(entry->id, only) != 0)
+            continue;
+        (void)printf("%s (exit %d)\n  %s\n  next: %s\n", entry->id, (int)entry->exit,
+                     entry->meaning, entry->advice);
+        if (page)
+            print_entry_link("  more: docs/what-to-do/", entry, page, "\n");
     }
 }
 

@@ -253,8 +253,15 @@ static void try_slots(const struct machine *machine, struct text *t)
     struct slot_devices slots;
     struct failure why = FAILURE_NONE;
     bool trial = false;
-    int r = slot_devices_find(machine->facts.partuuid, &slots, &why);
+    int r;
 
+    /* Where a slot is stands on the disk itself; without it, "there is no such partition" would be
+     * said of a machine that is well. */
+    if (geteuid() != 0)
+        r = failure_set(&why, CODE_PRIVILEGE, -EPERM, "%s, and the rest is root's to see",
+                        machine->facts.slot);
+    else
+        r = slot_devices_find(machine->facts.partuuid, &slots, &why);
     if (r == 0)
         r = slot_entry_is_trial(efivars, &slots.running, &trial, &why);
     if (r == 0)

@@ -1,7 +1,7 @@
 """The checks: each module has run(tree), which yields findings."""
 
 from checks import (banned, beside, ceilings, dead, documents, formatting, headers, hygiene, layers,
-                    scripts)
+                    manual, scripts)
 
 CHECKS = {
     "format": formatting.run,
@@ -13,5 +13,6 @@ CHECKS = {
     "beside": beside.run,
     "hygiene": hygiene.run,
     "documents": documents.run,
+    "manual": manual.run,
     "scripts": scripts.run,
 }

@@ -30,7 +30,7 @@ def referenced(tree):
     texts = []
     for path, source in tree.sources.items():
         if path.endswith(".md"):
-            found |= {target for _, target in links(source)}
+            found |= {target for _, target, _ in links(source)}
         if path.endswith(REFERRING) and not path.startswith("tests/lint/"):
             texts.append((path, source.text))
     for path in tree.paths:

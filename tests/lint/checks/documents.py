@@ -1,4 +1,5 @@
-"""Documents: links lead somewhere, and the error catalogue is the one that the program prints."""
+"""Documents: links lead somewhere, the error catalogue is the one that the program prints, and what
+to do about a code is told whole."""
 
 import os
 import re
@@ -7,17 +8,48 @@ import subprocess
 from tree import Finding, blank
 
 CATALOGUE = "docs/reference/errors.md"
+ADVICE = "docs/what-to-do/"
 CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`", re.M | re.S)
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)[^)\n]*\)|^\[[^\]\n]+\]:\s*<?(\S+?)>?\s*$", re.M)
+HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.M)
+ENTRY = re.compile(r"^## (BR-\S+)$", re.M)
+PARTS = ("You see", "It means", "Your data", "Do", "Do not", "Afterwards")
 
 
 def links(source):
-    """(line, path from the top) of each link to a file."""
+    """(line, path from the top, anchor) of each link to a file or to a heading."""
     for match in LINK.finditer(CODE.sub(blank, source.text)):
-        target = (match[1] or match[2]).split("#")[0]
-        if target and not re.match(r"[a-z][a-z0-9+.-]*:", target):
+        link = match[1] or match[2]
+        target, _, anchor = link.partition("#")
+        if link and not re.match(r"[a-z][a-z0-9+.-]*:", link):
             folder = os.path.dirname(source.path)
-            yield source.line_at(match.start()), os.path.normpath(os.path.join(folder, target))
+            path = os.path.normpath(os.path.join(folder, target)) if target else source.path
+            yield source.line_at(match.start()), path, anchor
+
+
+def anchors(source):
+    """The names that a web page gives to the headings of a document."""
+    text = re.sub(r"^(```|~~~).*?^\1", blank, source.text, flags=re.M | re.S)
+    found, seen = set(), {}
+    for match in HEADING.finditer(text):
+        title = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", match[1]).lower()
+        name = re.sub(r"[^\w -]", "", title).replace(" ", "-")
+        count = seen.get(name, 0)
+        seen[name] = count + 1
+        found.add(f"{name}-{count}" if count else name)
+    return found
+
+
+def entries(source, known):
+    """(line, message) of what is missing from a page that says what to do about codes."""
+    for match in ENTRY.finditer(source.text):
+        body = source.text[match.end():].split("\n## ")[0]
+        parts = re.findall(r"^\*\*([^*\n]+)\.\*\*", body, re.M)
+        if match[1] not in known:
+            yield source.line_at(match.start()), f"{match[1]} is no code"
+        elif tuple(parts) != PARTS:
+            yield (source.line_at(match.start()),
+                   f"{match[1]} has not the parts {', '.join(PARTS)}, each once and in this order")
 
 
 def factory(build):
@@ -49,12 +81,24 @@ def catalogue(tree):
 
 
 def run(tree):
+    names = {}
+    known = set(re.findall(r"^\| `(BR-[^`]+)`", tree.sources[CATALOGUE].text, re.M)) \
+        if CATALOGUE in tree.sources else set()
     for source in tree.sources.values():
         if not source.path.endswith(".md"):
             continue
-        for line, target in links(source):
+        for line, target, anchor in links(source):
             if not os.path.exists(tree.at(target)):
                 yield Finding(source.path, line, "documents", f"link to a missing file: {target}")
+            elif anchor and target in tree.sources and target.endswith(".md"):
+                if target not in names:
+                    names[target] = anchors(tree.sources[target])
+                if anchor not in names[target]:
+                    yield Finding(source.path, line, "documents",
+                                  f"link to a missing heading: {target}#{anchor}")
+        if source.path.startswith(ADVICE):
+            for line, message in entries(source, known):
+                yield Finding(source.path, line, "documents", message)
     wrong = catalogue(tree)
     if wrong:
         yield Finding(CATALOGUE, wrong[0], "documents", wrong[1])
