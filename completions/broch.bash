@@ -45,13 +45,18 @@ _broch()
             *) choices="check apply status rollback mark-good mark-bad --help" ;;
             esac
             ;;
-        screen) choices="--terminal --help" ;;
+        screen) choices="--terminal --notify-fd --help" ;;
         disk) [[ ${COMP_WORDS[2]} == status ]] && choices="--json --help" || choices="status --help" ;;
         recovery) choices="verify --help" ;;
         support) choices="--out --help" ;;
         reboot | poweroff) choices="--force --help" ;;
         help) choices=$verbs ;;
         version) choices="--help" ;;
+        build) choices="--kernel --out --keys --version --jobs --until --explain --offline --production --json --quiet --progress-fd --source --help" ;;
+        run) choices="--direct --no-secure-boot --memory --cpus --snapshot --machine --disk --forward --display --emulate --until-ready --deadline --log --json --out --tree --source --offline --help" ;;
+        lock) choices="--tools --source --help" ;;
+        tools) choices="--offline --source --help" ;;
+        schema) choices="profile generation service config --help" ;;
         release) choices="--to --help" ;;
         keys) choices="init check --help" ;;
         errors) choices="--markdown --help" ;;

@@ -5,7 +5,7 @@
  *   /broch/cmdline        the signed command line, byte for byte, without a newline
  *   /broch/superblock     the 512 bytes of the system image's verity superblock
  *   /broch/modules        which kernel modules to load when, see below
- *   /modules/<file>.ko    the modules, uncompressed, with the signature of the kernel's build
+ *   /modules/<file>.ko    the modules, uncompressed, stripped, signed by the key of the boot file
  *
  * Everything here is inside the signed UKI, so it is trusted; it is still parsed strictly, because
  * a build that made nonsense should say so instead of booting half.

@@ -536,6 +536,16 @@ class Documents(LintCase):
         self.bad("documents", {"docs/what-to-do/a.md": "## BR-GONE\n" + self.ENTRY},
                  ("docs/what-to-do/a.md:1", "BR-GONE is no code"), build=self.build)
 
+    def test_threats(self):
+        self.write({"src/a/a_test.c": "static void test_one(void **state)\n", "tests/vm/b_test.c": "test_two two"})
+        self.good("documents", {"docs/threat-model.md": "| x | y | a_test: one; b_test: two (no more), each bit |\n"
+                                "| x | no test |\nc_test: three\n"}, build=self.build)
+        for cell, piece in (("a_test: two", "a_test has no case 'two'"), ("c_test: one", "c_test has no case 'one'"),
+                            ("b_test: two; a_test: one, on", "a_test has no case 'on'")):
+            with self.subTest(cell=cell):
+                self.bad("documents", {"docs/threat-model.md": f"| x | y |\n| z | {cell} |\n"},
+                         ("docs/threat-model.md:2", piece), build=self.build)
+
     def test_code_without_entry(self):
         row = "| `BR-A` | [x](../what-to-do/a.md#br-a) |\n"
         self.write({self.ERRORS: row, "docs/what-to-do/a.md": "## BR-A\n" + self.ENTRY,
@@ -566,6 +576,7 @@ class Manual(LintCase):
              "'disk wipe-all --help') printf 'options:\\n  --help\\n  --yes  x\\n';;\n"
              "'run --help') printf 'usage: broch run [X]\\n\\n  now  at once\\noptions:\\n  --cpus N  x\\n';;\n"
              "'run now --help') echo --quiet;;\n*) exit 2;;\nesac\n")
+    WORDS = "disk status wipe-all --json --yes run now --cpus --quiet\n"
     PAGE = "*broch disk status*|*wipe-all*\n\n*--json*, _--yes_\n*--help*\n"
     GENERAL = "*disk*\n*run* now [--cpus N] [--quiet]\n"
 
@@ -574,7 +585,8 @@ class Manual(LintCase):
         self.build = os.path.join(self.root, "build")
         self.write({"build/src/programs/broch": self.BROCH, "docs/man/broch.1.scd": self.GENERAL,
                     "docs/man/broch-disk.1.scd": self.PAGE,
-                    **{"completions/" + name: "disk run\n" for name in ("broch.bash", "_broch", "broch.fish")}})
+                    **{"completions/" + name: self.WORDS for name in ("broch.bash", "_broch")},
+                    "completions/broch.fish": self.WORDS.replace("--", "-l ")})
 
     def test_good(self):
         self.good("manual", {}, build=self.build)
@@ -597,11 +609,16 @@ class Manual(LintCase):
                          ("docs/man/broch.1.scd:1", piece), build=self.build)
 
     def test_completions(self):
-        self.bad("manual", {"completions/_broch": "disk\n"}, ("completions/_broch:1", "the verb 'run'"),
+        for word, piece in (("run", "the verb 'run'"), ("--json", "has '--json'"), ("wipe-all", "has 'wipe-all'")):
+            with self.subTest(word=word):
+                self.bad("manual", {"completions/_broch": self.WORDS.replace(word, "x")},
+                         ("completions/_broch:1", piece), build=self.build)
+        self.bad("manual", {"completions/_broch": self.WORDS, "completions/broch.fish": self.WORDS},
+                 *(("completions/broch.fish:1", f"has '--{option}'") for option in ("cpus", "json", "quiet", "yes")),
                  build=self.build)
         os.remove(os.path.join(self.root, "completions/broch.fish"))
-        self.bad("manual", {"completions/_broch": "disk run\n"}, ("completions/broch.fish:1", "'disk'"),
-                 ("completions/broch.fish:1", "'run'"), build=self.build)
+        self.bad("manual", {}, ("completions/broch.fish:1", "'disk'"), ("completions/broch.fish:1", "'run'"),
+                 build=self.build)
 
     def test_without_programs(self):
         self.bad("manual", {}, ("docs/man/broch.1.scd:1", "build first"), build=None)

@@ -1,5 +1,5 @@
-"""Documents: links lead somewhere, the error catalogue is the one that the program prints, and what
-to do about a code is told whole."""
+"""Documents: links lead somewhere, the error catalogue is the one that the program prints, what to do
+about a code is told whole, and the tests that the threat model names are there."""
 
 import os
 import re
@@ -9,6 +9,7 @@ from tree import Finding, blank
 
 CATALOGUE = "docs/reference/errors.md"
 ADVICE = "docs/what-to-do/"
+THREATS = "docs/threat-model.md"
 CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`", re.M | re.S)
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)[^)\n]*\)|^\[[^\]\n]+\]:\s*<?(\S+?)>?\s*$", re.M)
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.M)
@@ -50,6 +51,20 @@ def entries(source, known):
         elif tuple(parts) != PARTS:
             yield (source.line_at(match.start()),
                    f"{match[1]} has not the parts {', '.join(PARTS)}, each once and in this order")
+
+
+def missing_tests(source, tests):
+    """(line, message) of each test that a threat model names, as file: case, and that is not there."""
+    for number, line in enumerate(source.lines, 1):
+        if not line.startswith("|"):
+            continue
+        for part in line.rstrip("| ").split("|")[-1].split(";"):
+            match = re.match(r"\s*(\w+_test): (.*)", part)
+            for name in re.split(r",\s*", match[2]) if match else ():
+                name = re.sub(r"\s*\(.*", "", name)
+                text = tests.get(match[1], "")
+                if re.fullmatch(r"\w+", name) and not re.search(rf"\b(test_)?{name}\b", text):
+                    yield number, f"{match[1]} has no case '{name}'"
 
 
 def factory(build):
@@ -99,6 +114,14 @@ def run(tree):
         if source.path.startswith(ADVICE):
             for line, message in entries(source, known):
                 yield Finding(source.path, line, "documents", message)
+    if THREATS in tree.sources:
+        tests = {}
+        for source in tree.sources.values():
+            stem, suffix = os.path.splitext(os.path.basename(source.path))
+            if suffix == ".c" and stem.endswith("_test"):
+                tests[stem] = tests.get(stem, "") + source.text
+        for line, message in missing_tests(tree.sources[THREATS], tests):
+            yield Finding(THREATS, line, "documents", message)
     wrong = catalogue(tree)
     if wrong:
         yield Finding(CATALOGUE, wrong[0], "documents", wrong[1])

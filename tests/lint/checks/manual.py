@@ -74,6 +74,14 @@ def check_page(page, verb, found, options):
                           f"'broch {verb}' has no '{match[1]}'")
 
 
+def check_completions(tree, verb, found, options):
+    for source in filter(None, map(tree.sources.get, COMPLETIONS)):
+        for word in sorted(found | options):
+            spelled = "-l " + word.lstrip("-") if source.path.endswith(".fish") and word[0] == "-" else word
+            if not named(source.text, spelled):
+                yield Finding(source.path, 1, "manual", f"'broch {verb}' has '{word}', which is not named")
+
+
 def run(tree):
     helper = Helper(tree.build)
     general = tree.sources.get(GENERAL)
@@ -92,3 +100,4 @@ def run(tree):
             yield Finding(GENERAL, 1, "manual", f"'broch {verb} --help' fails: build all programs")
         else:
             yield from check_page(page_of(tree, verb), verb, *answer)
+            yield from check_completions(tree, verb, *answer)
