@@ -39,6 +39,10 @@ test      python3
 test      locales
 test      shellcheck
 test      minisign
+test      iproute2
+test      nftables
+test      serf                    debian-12
+test      serf                    debian-13
 '
 
 why() {

@@ -28,6 +28,12 @@ int hlc_issue(struct hlc *h, uint64_t wall_ms, uint64_t *ret_stamp)
     return 1;
 }
 
+void hlc_write_failed(struct hlc *h, uint64_t written)
+{
+    CHECK(written <= h->ceiling);
+    h->ceiling = written;
+}
+
 static bool is_ahead(uint64_t wall_ms, uint64_t stamp)
 {
     return hlc_stamp_ms(stamp) > wall_ms && hlc_stamp_ms(stamp) - wall_ms > HLC_AHEAD_MAX_MS;

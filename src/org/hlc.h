@@ -59,6 +59,10 @@ void hlc_init(struct hlc *h, uint64_t ceiling);
  * 48 bits are used up (nothing changed). */
 MUST_USE int hlc_issue(struct hlc *h, uint64_t wall_ms, uint64_t *ret_stamp);
 
+/* The disk did not take the ceiling: `written` is what it still holds. The stamp must not be used;
+ * the next one asks for the write again. */
+void hlc_write_failed(struct hlc *h, uint64_t written);
+
 /* Looks at another's stamp. Returns 0 when it is accepted (stamps issued from now on are above it),
  * 1 when `handle` was deferred, -ENOSPC when the queue was full: `*ret_dropped` is then the handle
  * of the newest stamp, this one or one that had to go for it, which the caller asks for again. */

@@ -696,5 +696,43 @@ class Program(LintCase):
                 self.assertGreater(len(reason), 10, f"{table}: {key}")
 
 
+
+class Twins(LintCase):
+    """A core that simulator and daemon share."""
+
+    TREE = {"src/org/a.h": GOOD_H, "src/org/a.c": GOOD_C.replace("base/", "org/"),
+            "tests/sim/s.c": "int s(void)\n{\n    return a_get(1);\n}\n",
+            "src/node/n.c": "int n(void)\n{\n    return a_get(1);\n}\n",
+            "tests/sim/meson.build": "executable('s', 's.c')\n"}
+    POLICY = {"twin_folder": "src/org/", "twin_headers": ("src/org/a.h",), "twin_simulator": ("tests/sim/",),
+              "twin_daemon": ("src/node/",)}
+
+    def test_both_use_it(self):
+        self.good("twins", self.TREE, **self.POLICY)
+        self.good("twins", {}, twin_folder="")
+
+    def test_only_one_uses_it(self):
+        nobody = "int n(void)\n{\n    return 1;\n}\n"
+        self.bad("twins", {**self.TREE, "src/node/n.c": nobody}, ("src/org/a.h:4", "only the simulator"),
+                 **self.POLICY)
+        self.bad("twins", {**self.TREE, "tests/sim/s.c": nobody}, ("src/org/a.h:4", "only the daemon"),
+                 **self.POLICY)
+        self.good("twins", {**self.TREE, "tests/sim/s.c": nobody}, **self.POLICY,
+                  twin_functions={"a_get": "why"})
+        self.bad("twins", self.TREE, ("tests/lint/policy.py:1", "remove its entry"), **self.POLICY,
+                 twin_functions={"a_get": "why"})
+
+    def test_conditions(self):
+        core = self.TREE["src/org/a.c"]
+        self.good("twins", {**self.TREE, "src/org/a.c": core + "#ifdef __x86_64__\n#endif\n"}, **self.POLICY)
+        for line in ("#ifdef SIMULATOR", "#if TEST", "#  ifndef __NDEBUG", "#if defined(DAEMON)"):
+            self.bad("twins", {**self.TREE, "src/org/a.c": core + line + "\n#endif\n"},
+                     ("src/org/a.c:7", "no #if"), **self.POLICY)
+
+    def test_compiled_again(self):
+        self.bad("twins", {**self.TREE, "tests/sim/meson.build": "executable('s', '../../src/org/a.c')\n"},
+                 ("tests/sim/meson.build:1", "compiled again"), **self.POLICY)
+
+
 if __name__ == "__main__":
     unittest.main()

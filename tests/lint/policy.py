@@ -103,4 +103,17 @@ BROCH = Policy(
     },
     data=("tests/*/corpus/*", "tests/*/data/*", "src/*/testdata/*"),
     unchecked_headers={},
+    twin_folder="src/org/",
+    twin_headers=("src/org/hlc.h", "src/org/roster.h", "src/org/swim.h", "src/org/wire.h"),
+    twin_simulator=("tests/sim/",),
+    # broch-peer does what the daemon will: until there is one.
+    twin_daemon=("tests/peer/", "src/node/", "src/programs/"),
+    twin_functions={
+        **{f"hlc_{name}": "what stamps entries on a machine does not exist yet"
+           for name in ("stamp_make", "stamp_ms", "init", "issue", "write_failed", "accept", "take_due")},
+        "roster_copy": "members of broch-peer do not change; records will change them",
+        "roster_remove": "see roster_copy",
+        **{f"swim_{name}": "looks into a core and changes nothing: invariants of the simulator"
+           for name in ("count_name", "counter", "standing", "incarnation", "self", "check")},
+    },
 )

@@ -34,6 +34,11 @@ class Policy:
     untested: dict = field(default_factory=dict)  # file or pattern -> reason
     data: tuple = ()  # patterns of files whose bytes are the point: no text hygiene
     unchecked_headers: dict = field(default_factory=dict)  # header -> reason
+    twin_folder: str = ""  # cores that run in a daemon and in a simulator
+    twin_headers: tuple = ()  # what they offer both
+    twin_simulator: tuple = ()  # folders of the simulator
+    twin_daemon: tuple = ()  # folders of the daemon
+    twin_functions: dict = field(default_factory=dict)  # name that one of them uses -> reason
 
 
 def blank(match):

@@ -7,6 +7,7 @@
 #include "base/number.h"
 #include "base/options.h"
 #include "sim_figures.h"
+#include "sim_replay.h"
 #include "sim_run.h"
 
 static uint64_t arg_seed = 1;
@@ -16,7 +17,7 @@ static uint64_t arg_minutes = 10;
 static uint64_t arg_faults;
 static uint64_t arg_trace = ROSTER_NONE;
 static const char *arg_keep;
-static bool arg_require_all;
+static bool arg_partial;
 
 static struct sim_schedule schedule;
 static struct sim_plan running;
@@ -75,11 +76,21 @@ static void print_result(const struct sim_plan *plan, const struct sim_result *r
            plan->seed, plan->nodes, plan->minutes, schedule.count);
 }
 
-static void print_counts(const uint64_t *counts)
+/* Returns how many were never reached. */
+static unsigned int print_counts(const uint64_t *counts, const uint64_t *states)
 {
+    unsigned int missing = 0;
+
     printf("named states reached:\n");
-    for (int i = 0; i < SWIM_COUNT_MAX_; i++)
+    for (int i = 0; i < SWIM_COUNT_MAX_; i++) {
         printf("  %12" PRIu64 "  %s\n", counts[i], swim_count_name((enum swim_count)i));
+        missing += counts[i] == 0;
+    }
+    for (int i = 0; i < SIM_STATE_MAX_; i++) {
+        printf("  %12" PRIu64 "  %s\n", states[i], sim_state_name((enum sim_state)i));
+        missing += states[i] == 0;
+    }
+    return missing;
 }
 
 static int run_one(void)
@@ -95,7 +106,7 @@ static int run_one(void)
     }
     sim_run(&plan, &schedule, &result);
     print_result(&plan, &result);
-    print_counts(result.counts);
+    (void)print_counts(result.counts, result.states); /* one run reaches some */
     return result.violation ? EXIT_CODE_ERROR : EXIT_CODE_DONE;
 }
 
@@ -144,7 +155,7 @@ static unsigned int print_injected(const uint64_t *injected)
 
 static int soak(void)
 {
-    static uint64_t injected[SIM_FAULT_MAX_], counts[SWIM_COUNT_MAX_];
+    static uint64_t injected[SIM_FAULT_MAX_], counts[SWIM_COUNT_MAX_], states[SIM_STATE_MAX_];
     unsigned int failed = 0, missing = 0;
     uint64_t worst_ns = 0, node_ns = 0;
 
@@ -164,15 +175,26 @@ static int soak(void)
             injected[i] += schedule.injected[i];
         for (int i = 0; i < SWIM_COUNT_MAX_; i++)
             counts[i] += result.counts[i];
+        for (int i = 0; i < SIM_STATE_MAX_; i++)
+            states[i] += result.states[i];
     }
-    missing = print_injected(injected);
-    print_counts(counts);
-    for (int i = 0; i < SWIM_COUNT_MAX_; i++)
-        missing += counts[i] == 0;
+    missing = print_injected(injected) + print_counts(counts, states);
     printf("%" PRIu64 " seeds, %u failed, %u faults or states never reached, slowest healing "
            "%.0f s, %.1f node-hours\n",
            arg_seeds, failed, missing, (double)worst_ns / 1e9, (double)node_ns / 3600e6);
-    return failed > 0 || (arg_require_all && missing > 0) ? EXIT_CODE_ERROR : EXIT_CODE_DONE;
+    return failed > 0 || (!arg_partial && missing > 0) ? EXIT_CODE_ERROR : EXIT_CODE_DONE;
+}
+
+static int replay(const struct operands *operands)
+{
+    int worst = operands->count > 1 ? EXIT_CODE_DONE : EXIT_CODE_USAGE;
+
+    for (size_t i = 1; i < operands->count; i++) {
+        int code = sim_replay(operands->list[i]);
+
+        worst = code > worst ? code : worst;
+    }
+    return worst;
 }
 
 static const struct {
@@ -190,12 +212,12 @@ int main(int argc, char **argv)
         { "faults", OPTION_NUMBER, &arg_faults, "N", "length of the schedule (by size and time)" },
         { "keep", OPTION_TEXT, &arg_keep, "LIST", "only these faults of the schedule" },
         { "trace", OPTION_NUMBER, &arg_trace, "NODE", "print the history of one node" },
-        { "require-all", OPTION_FLAG, &arg_require_all, NULL,
-          "a soak fails when a fault or a named state was never reached" },
+        { "partial", OPTION_FLAG, &arg_partial, NULL,
+          "a soak too small to reach every fault and named state is good all the same" },
     };
     const struct options options = {
         .program = "broch-sim",
-        .synopsis = "run|soak|shrink|figures [NAME...] [options]",
+        .synopsis = "run|soak|shrink|figures [NAME...]|replay FILE... [options]",
         .purpose = "Runs the cores of src/org in a deterministic, simulated world.",
         .example = "broch-sim soak --seeds 20 --nodes 200",
         .specs = specs,
@@ -214,6 +236,8 @@ int main(int argc, char **argv)
         return r > 0 ? EXIT_CODE_DONE : (int)failure_print(&failure, "broch-sim", stderr);
     if (strcmp(operands.list[0], "figures") == 0)
         return sim_figures(operands.list + 1, operands.count - 1);
+    if (strcmp(operands.list[0], "replay") == 0)
+        return replay(&operands);
     if (arg_nodes < 2 || arg_nodes > 14000 || arg_minutes < 2 || arg_minutes > 100000 ||
         arg_faults > SIM_FAULTS_MAX || arg_trace > ROSTER_NONE) {
         (void)fprintf(stderr,

@@ -109,6 +109,8 @@ static void forge_burst(struct sim_world *w, uint16_t slot)
         /* What it says of itself, others may believe: that is no lie about another. */
         if (roster_member(sim_world_roster(w), to) && !speaks_of_itself(bytes, p.size))
             sim_node_forge(w, slot, to, bytes, p.size);
+        if (w->nodes[slot].core && m)
+            sim_clock_forge(w, slot, to, rng_below(&w->rng, 3600000));
     }
 }
 
@@ -212,6 +214,14 @@ static void renew(struct sim_world *w, const struct sim_fault *f, uint32_t index
     w->nodes[f->node].newer = starts;
 }
 
+static void set_clock(struct sim_world *w, const struct sim_fault *f, uint32_t index, bool starts)
+{
+    struct sim_clock *c = w->nodes[f->node].clock;
+
+    if (c)
+        c->wrong_ms = starts ? (int64_t)share(f, 20 * 60000) - 10 * 60000 : 0;
+}
+
 static void turn_hostile(struct sim_world *w, const struct sim_fault *f, uint32_t index,
                          bool starts)
 {
@@ -309,6 +319,8 @@ void sim_world_heal(struct sim_world *w, const struct sim_network *net)
         n->cut_to = ROSTER_NONE;
         n->in_loss_ppm = n->out_loss_ppm = 0;
         n->failed_disk = n->newer = false;
+        if (n->clock)
+            n->clock->wrong_ms = 0;
         n->slow_until_ns = 0; /* who is frozen thaws in its own time */
     }
 }

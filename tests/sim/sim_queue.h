@@ -5,7 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum sim_event_kind { SIM_TIMER, SIM_PACKET, SIM_FAULT_START, SIM_FAULT_END, SIM_ROSTER, SIM_CALL };
+enum sim_event_kind {
+    SIM_TIMER,
+    SIM_PACKET,
+    SIM_FAULT_START,
+    SIM_FAULT_END,
+    SIM_ROSTER,
+    SIM_CALL,
+    SIM_TICK,  /* a node stamps an entry */
+    SIM_STAMP, /* another's stamped entry, by its number, comes to a node */
+};
 
 enum { SIM_INLINE_MAX = 24 };
 

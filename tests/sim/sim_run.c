@@ -53,7 +53,7 @@ static void start_all(struct sim_world *w, uint16_t nodes)
         sim_node_start(w, i);
 }
 
-static bool converge(struct sim_world *w, struct sim_result *ret)
+static bool converge(struct sim_world *w, uint64_t split, struct sim_result *ret)
 {
     uint64_t healed_ns = w->now_ns;
     const char *why = "";
@@ -63,6 +63,7 @@ static bool converge(struct sim_world *w, struct sim_result *ret)
             return false;
         if (sim_world_converged(w, &why, &ret->node, &ret->subject)) {
             ret->healed_ns = w->now_ns - healed_ns;
+            w->states[SIM_STATE_SPLIT_HEALED] += split;
             return true;
         }
     }
@@ -82,6 +83,7 @@ static void collect(const struct sim_world *w, struct sim_result *ret)
     ret->subject = w->violation_subject;
     for (int i = 0; i < SWIM_COUNT_MAX_; i++)
         ret->counts[i] = sim_world_count(w, (enum swim_count)i);
+    memcpy(ret->states, w->states, sizeof(ret->states));
 }
 
 void sim_run(const struct sim_plan *plan, struct sim_schedule *schedule, struct sim_result *ret)
@@ -100,7 +102,7 @@ void sim_run(const struct sim_plan *plan, struct sim_schedule *schedule, struct 
     sim_schedule_arm(schedule, w);
     if (sim_world_run(w, end_ns / 2)) {
         sim_world_heal(w, &calm);
-        if (converge(w, ret)) {
+        if (converge(w, schedule->injected[SIM_FAULT_SPLIT], ret)) {
             run.settled = true;
             if (w->now_ns < end_ns)
                 (void)sim_world_run(w, end_ns); /* a violation is in the result */

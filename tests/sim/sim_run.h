@@ -9,7 +9,6 @@ struct sim_plan {
     uint64_t minutes;
     uint32_t faults; /* 0: as many as the size and time ask for */
     uint16_t traced; /* a node or ROSTER_NONE */
-    bool quiet;
 };
 
 struct sim_result {
@@ -20,6 +19,7 @@ struct sim_result {
     uint64_t trace_hash;
     uint64_t steps, delivered, node_ns;
     uint64_t counts[SWIM_COUNT_MAX_];
+    uint64_t states[SIM_STATE_MAX_];
 };
 
 /* Makes the schedule of a plan. */

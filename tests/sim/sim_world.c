@@ -345,6 +345,32 @@ static void run_packet(struct sim_world *w, const struct sim_event *e)
     step(w, e->node, &event);
 }
 
+void sim_node_root(struct sim_world *w, uint16_t slot, uint64_t root)
+{
+    struct swim_event event = { .kind = SWIM_EVENT_ROOT, .root = root };
+
+    step(w, slot, &event);
+}
+
+void sim_world_stamp(struct sim_world *w, uint16_t from, uint16_t to, uint64_t stamp)
+{
+    struct sim_event e = { .kind = SIM_STAMP, .node = to, .from = from };
+
+    mix_trace(w, stamp ^ (uint64_t)to << 48);
+    if (is_lost(w, &w->nodes[from], &w->nodes[to], to) || !w->nodes[to].clock)
+        return;
+    if (w->entry_count == w->entry_capacity) {
+        w->entry_capacity = w->entry_capacity ? 2 * w->entry_capacity : 1024;
+        w->entries = realloc(w->entries, w->entry_capacity * sizeof(*w->entries));
+        CHECK(w->entries);
+    }
+    e.argument = w->entry_count;
+    w->entries[w->entry_count++] = stamp;
+    e.at_ns = w->now_ns + one_way(w);
+    e.life = w->nodes[to].life;
+    sim_queue_push(w->queue, &e);
+}
+
 static void freeze_again(struct sim_world *w, uint16_t slot)
 {
     struct sim_node *n = &w->nodes[slot];
@@ -395,6 +421,10 @@ static void run_node_event(struct sim_world *w, struct sim_event *e)
         run_timer(w, e->node);
     else if (e->kind == SIM_PACKET)
         run_packet(w, e);
+    else if (e->kind == SIM_TICK)
+        sim_clock_tick(w, e->node);
+    else if (e->kind == SIM_STAMP)
+        sim_clock_stamp(w, e);
     else
         run_roster(w, e);
     free(e->large);
@@ -475,6 +505,7 @@ void sim_node_crash(struct sim_world *w, uint16_t slot, bool lose_last_write)
     if (!n->core)
         return;
     keep_counts(w, n);
+    sim_clock_crash(w, slot, lose_last_write);
     n->core = NULL;
     n->life++;
     n->down_since_ns = n->disturbed_ns = w->now_ns;
@@ -510,6 +541,8 @@ void sim_node_start(struct sim_world *w, uint16_t slot)
     if (w->traced == slot)
         printf("%12.6f node %u starts\n", (double)w->now_ns / 1e9, slot);
     arm(w, slot);
+    if (!w->light)
+        sim_clock_start(w, slot);
 }
 
 static void announce_roster(struct sim_world *w)
@@ -538,6 +571,8 @@ uint16_t sim_world_join(struct sim_world *w)
     w->nodes[slot].id = roster_member(r, slot)->id;
     w->nodes[slot].member = true;
     w->nodes[slot].incarnation = w->nodes[slot].written = w->nodes[slot].written_before = 0;
+    free(w->nodes[slot].clock); /* another machine */
+    w->nodes[slot].clock = NULL;
     sim_node_start(w, slot);
     announce_roster(w);
     return slot;
@@ -569,6 +604,7 @@ struct sim_world *sim_world_new(uint64_t seed, uint16_t nodes, uint16_t spare,
     w->capacity = (uint16_t)(nodes + spare);
     w->traced = ROSTER_NONE;
     rng_seed(&w->rng, seed);
+    rng_seed(&w->clock_rng, seed ^ 0x636c6f636b);
     w->signer = (struct swim_signer){ w, sim_sign, sim_verify };
     w->nodes = calloc(w->capacity, sizeof(*w->nodes));
     w->rosters = calloc(ROSTERS_MAX, sizeof(struct roster *));
@@ -599,8 +635,11 @@ struct sim_world *sim_world_free(struct sim_world *w)
         return NULL;
     for (uint16_t i = 0; i < w->roster_count; i++)
         free(w->rosters[i]);
-    for (uint16_t i = 0; i < w->capacity; i++)
+    for (uint16_t i = 0; i < w->capacity; i++) {
         free(w->nodes[i].memory);
+        free(w->nodes[i].clock);
+    }
+    free(w->entries);
     sim_queue_free(w->queue);
     free(w->rosters);
     free(w->nodes);

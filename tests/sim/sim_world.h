@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "org/swim.h"
+#include "sim_clock.h"
 #include "sim_queue.h"
 
 #define SIM_MINUTE_NS (60 * 1000000000ull)
@@ -25,6 +26,7 @@ struct sim_network {
 struct sim_node {
     struct swim *core; /* NULL while down */
     void *memory;
+    struct sim_clock *clock; /* NULL when the world has none */
     uint64_t id;
     uint32_t life;
     bool member; /* of the newest roster */
@@ -86,10 +88,14 @@ struct sim_world {
     uint64_t trace_hash;
     uint64_t steps, delivered, lost;
     uint64_t counts[SWIM_COUNT_MAX_]; /* of cores that ended */
-    const char *violation;            /* the first one */
+    uint64_t states[SIM_STATE_MAX_];
+    struct rng clock_rng;
+    uint64_t *entries; /* the stamp of every entry that was ever sent */
+    uint32_t entry_count, entry_capacity;
+    const char *violation; /* the first one */
     uint16_t violation_node, violation_subject;
     uint16_t traced; /* this node's history goes to stdout; ROSTER_NONE */
-    bool light;      /* figures: skip the costlier checks */
+    bool light;      /* figures: skip the costlier checks, and the hybrid clocks */
 };
 
 struct sim_world *sim_world_new(uint64_t seed, uint16_t nodes, uint16_t spare,
@@ -110,6 +116,11 @@ void sim_node_slow(struct sim_world *w, uint16_t slot, uint64_t for_ns, uint64_t
 /* Sends bytes in the node's name, past its core. */
 void sim_node_forge(struct sim_world *w, uint16_t slot, uint16_t to, const uint8_t *bytes,
                     size_t size);
+
+/* Tells the node's core the root of its state. */
+void sim_node_root(struct sim_world *w, uint16_t slot, uint64_t root);
+/* Sends a stamped entry over the network. */
+void sim_world_stamp(struct sim_world *w, uint16_t from, uint16_t to, uint64_t stamp);
 
 /* A new roster version; the nodes learn of it within five seconds. */
 uint16_t sim_world_join(struct sim_world *w);

@@ -1,7 +1,7 @@
 """The checks: each module has run(tree), which yields findings."""
 
 from checks import (banned, beside, ceilings, dead, documents, formatting, headers, hygiene, layers,
-                    manual, scripts)
+                    manual, scripts, twins)
 
 CHECKS = {
     "format": formatting.run,
@@ -15,4 +15,5 @@ CHECKS = {
     "documents": documents.run,
     "manual": manual.run,
     "scripts": scripts.run,
+    "twins": twins.run,
 }
