@@ -115,6 +115,9 @@ void stage1_note(const struct stage1 *s, const char *key, const char *value);
 /* Reads PCRs 7, 11 and 12 into the facts, with one command to the TPM. */
 void stage1_read_pcrs(struct stage1 *s);
 
+/* Follows the choice of a root on the encrypted disk, whose whole filesystem is `persist_fd`. */
+void root_choose(struct stage1 *s, int persist_fd);
+
 /* The steps, in their order. */
 int step_pseudo(struct stage1 *s, struct failure *f);
 int step_cmdline(struct stage1 *s, struct failure *f);

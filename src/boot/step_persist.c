@@ -266,6 +266,7 @@ static int use_whole(struct stage1 *s, const struct opening *o, int fd, struct f
     if (strcmp(s->facts.persist.route, "recovery") == 0)
         persist_tpm_enroll(s, o->volume, &o->binding, &o->key);
     persist_tpm_own(s, fd, volume_uuid(o->volume), &o->key);
+    root_choose(s, fd);
     return note_generation(s, fd, f);
 }
 

@@ -1,13 +1,17 @@
 /* root: the filesystem that becomes the machine's root. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
+#include "boot/root_choice.h"
 #include "boot/stage1.h"
 #include "sys/mount.h"
 
-/* Kinds of root. There is one now; a writable root from persist comes as a second entry, chosen by
- * configuration on the encrypted disk. */
+/* Kinds of root. There is one now; a writable root from persist comes as a second entry. The system
+ * image is mounted first in any case, because what makes and opens the disk comes from it. */
 struct root_kind {
     const char *name;
     int (*mount)(const struct stage1 *s);
@@ -35,4 +39,21 @@ int step_root(struct stage1 *s, struct failure *f)
                            strerror(-r));
     s->facts.root = kind->name;
     return 0;
+}
+
+/* A choice that this generation cannot follow is told, and the machine starts with the system. */
+void root_choose(struct stage1 *s, int persist_fd)
+{
+    struct failure f = FAILURE_NONE;
+    char text[ROOT_CHOICE_MAX];
+    _cleanup_close_ int fd =
+        openat(persist_fd, ROOT_CHOICE_FILE, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text));
+
+    if (fd < 0 && errno == ENOENT)
+        return;
+    if (size < 0)
+        (void)failure_set(&f, CODE_BOOT_ROOT, -errno, ROOT_CHOICE_FILE ": %s", strerror(errno));
+    if (size < 0 || root_choice_parse(text, (size_t)size, &s->facts.root, &f) < 0)
+        stage1_note(s, "root-refused", f.text);
 }

@@ -47,6 +47,21 @@ static void test_same_machine(void **state)
     /* The TPM gives the secret for one value of PCR 11 only, and that is gone. */
     expect_not(place, false, "cat /sys/class/tpm/tpm0/pcr-sha256/11 | tr A-F a-f",
                digest_text(&fixture_manifest.pcr11_enter_initrd, digits));
+    /* The verdict of a good start leaves a ticket, which saves the next one three commands. A root
+     * that there is no kind for is told, and not followed. */
+    free(as_root(place, "echo subvol:debian >/var/lib/broch/root; sync"));
+    await_as(place, true,
+             "grep -q '\"service\":\"verdict\".*\"to\":\"done\"' /run/broch/events.jsonl && "
+             "echo SETT''LED",
+             "SETTLED", true);
+    restart(place);
+    expect_opened_by_tpm(place);
+    (void)expect_ready(place);
+    assert_non_null(
+        strstr(vm_console(place->vm), "root-refused=\"no kind of root: 'subvol:debian'"));
+    login(place);
+    expect(place, false, "cat /run/broch/boot.json", "\"tpm_commands\": 10}");
+    expect(place, false, "cat /run/broch/boot.json", "\"root\": \"system\"");
 }
 
 /* --- Another TPM, or none to speak of --- */
