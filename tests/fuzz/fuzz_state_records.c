@@ -142,10 +142,21 @@ static void try_chains(const uint8_t *data, size_t size)
     (void)revoke_set_free(revocations);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void try_topology(const char *text, size_t size)
 {
     struct topology t;
+    size_t length = 0;
 
+    if (topology_parse(text, size, &t) < 0)
+        return;
+    for (unsigned i = 0; i < TOPOLOGY_DEPTH_MAX; i++)
+        length += i < (unsigned)t.level ? strlen(t.labels[i]) + 1 : strlen(t.labels[i]);
+    CHECK(length == size + 1);
+    CHECK(topology_shared(&t, &t) == t.level);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     if (size == 0)
         return 0;
     if (data[0] == 0xff) {
@@ -170,8 +181,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         try_chains(data + 1, size - 1);
         break;
     default:
-        if (topology_parse((const char *)data + 1, size - 1, &t) == 0)
-            CHECK(strlen(t.region) + strlen(t.site) + strlen(t.rack) + 2 == size - 1);
+        try_topology((const char *)data + 1, size - 1);
         break;
     }
     return 0;
