@@ -3,17 +3,27 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/check.h"
 
 typedef uint64_t (*gf64_multiply)(uint64_t a, uint64_t b);
 
-uint64_t gf64_mul_portable(uint64_t a, uint64_t b);
+struct gf64 {
+    gf64_multiply multiply;
+    /* Adds x^(2k+1) to sums[k - first] for each k from `first` to end - 1 and each x of numbers. */
+    void (*power_sums)(uint64_t *sums, unsigned first, unsigned end, const uint64_t *numbers,
+                       size_t count);
+};
 
-/* The fastest multiplication that this machine has. */
-gf64_multiply gf64_best(void);
+extern const struct gf64 gf64_portable;
+
+/* The fastest arithmetic that this machine has. */
+const struct gf64 *gf64_best(void);
 
 /* The multiplicative inverse; a is not 0. */
 uint64_t gf64_inverse(gf64_multiply mul, uint64_t a);
+
+/* x^exponent. */
+uint64_t gf64_power(gf64_multiply mul, uint64_t x, unsigned exponent);

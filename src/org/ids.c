@@ -1,5 +1,7 @@
 #include "org/ids.h"
 
+#include "base/check.h"
+
 /* Lets the number at `root` sink into the heap ids[0..count). */
 static void sink(uint64_t *ids, size_t root, size_t count)
 {
@@ -29,6 +31,54 @@ void ids_sort(uint64_t *ids, size_t count)
         ids[i - 1] = largest;
         sink(ids, 0, i - 1);
     }
+}
+
+/* Puts those without the bit in front and returns how many they are. */
+static size_t partition(uint64_t *ids, size_t count, unsigned bit)
+{
+    size_t low = 0, high = count;
+
+    while (low < high) {
+        uint64_t id = ids[low];
+
+        if ((id >> bit & 1) == 0) {
+            low++;
+            continue;
+        }
+        ids[low] = ids[--high];
+        ids[high] = id;
+    }
+    return low;
+}
+
+enum { SELECT_SMALL = 24 }; /* from here on sorting is as fast */
+
+/* The numbers at places first..first+count-1, which agree in all bits from `bits` on. */
+static void select_in(uint64_t *ids, size_t first, size_t count, const uint32_t *ranks,
+                      size_t rank_count, unsigned bits)
+{
+    while (rank_count > 0 && bits > 0) {
+        size_t zeros, left = 0;
+
+        if (count <= SELECT_SMALL) {
+            ids_sort(ids + first, count);
+            return;
+        }
+        zeros = partition(ids + first, count, --bits);
+        while (left < rank_count && ranks[left] < first + zeros)
+            left++;
+        select_in(ids, first, zeros, ranks, left, bits); /* 64 deep at most */
+        first += zeros;
+        count -= zeros;
+        ranks += left;
+        rank_count -= left;
+    }
+}
+
+void ids_select(uint64_t *ids, size_t count, const uint32_t *ranks, size_t rank_count)
+{
+    CHECK(rank_count == 0 || ranks[rank_count - 1] < count);
+    select_in(ids, 0, count, ranks, rank_count, 64);
 }
 
 size_t ids_place(const uint64_t *ids, size_t count, uint64_t id)

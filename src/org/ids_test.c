@@ -1,6 +1,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "org/ids.h"
@@ -24,6 +25,35 @@ static void every_length_is_sorted(void **state)
     }
 }
 
+/* Chosen places hold what they would hold if all were sorted; numbers of every kind of likeness. */
+static void chosen_places_are_as_if_sorted(void **state)
+{
+    static uint64_t ids[3000], sorted[3000];
+    uint64_t seed = 8;
+
+    for (unsigned round = 0; round < 300; round++) {
+        size_t count = 1 + test_random(&seed) % 3000, rank_count = 0;
+        uint32_t ranks[3000];
+        unsigned likeness = (unsigned)(test_random(&seed) % 4);
+
+        for (size_t i = 0; i < count; i++) {
+            ids[i] = test_random(&seed) >> (likeness * 16);
+            ids[i] |= likeness == 2 ? 1ull << 63 : 0;
+            sorted[i] = ids[i];
+        }
+        ids_sort(sorted, count);
+        for (uint32_t i = 0; i < count; i++) {
+            if (test_random(&seed) % count < 40 + round)
+                ranks[rank_count++] = i;
+        }
+        ids_select(ids, count, ranks, rank_count);
+        for (size_t i = 0; i < rank_count; i++)
+            assert_true(ids[ranks[i]] == sorted[ranks[i]]);
+        ids_sort(ids, count); /* nothing was lost */
+        assert_memory_equal(ids, sorted, count * sizeof(ids[0]));
+    }
+}
+
 static void places_are_found(void **state)
 {
     static const uint64_t ids[] = { 2, 4, 4, 9 };
@@ -42,6 +72,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_length_is_sorted),
+        cmocka_unit_test(chosen_places_are_as_if_sorted),
         cmocka_unit_test(places_are_found),
     };
 

@@ -7,7 +7,7 @@
 
 struct index {
     struct merkle *trie;
-    gf64_multiply mul;
+    const struct gf64 *field;
     uint64_t *ids; /* by slot */
     uint32_t slots;
     uint8_t salt[DIGEST_SALT_SIZE];
@@ -20,7 +20,7 @@ int index_new(uint32_t capacity, const uint8_t salt[static DIGEST_SALT_SIZE], st
 
     if (!index)
         return -ENOMEM;
-    index->mul = gf64_best();
+    index->field = gf64_best();
     memcpy(index->salt, salt, DIGEST_SALT_SIZE);
     index->ids = heap_take(capacity, sizeof(index->ids[0]));
     if (!index->ids || merkle_new(capacity, &index->trie) < 0) {
@@ -59,9 +59,9 @@ int index_put(struct index *index, const struct digest *key, const struct digest
     if (r == 0 && index->ids[slot] == id)
         return 0;
     if (r == 0)
-        sketch_toggle(&index->sketch, index->mul, index->ids[slot]);
+        sketch_toggle(&index->sketch, index->field, index->ids[slot]);
     index->ids[slot] = id;
-    sketch_toggle(&index->sketch, index->mul, id);
+    sketch_toggle(&index->sketch, index->field, id);
     if (slot >= index->slots)
         index->slots = slot + 1;
     return r;
@@ -73,7 +73,7 @@ bool index_delete(struct index *index, const struct digest *key)
 
     if (slot == MERKLE_NONE)
         return false;
-    sketch_toggle(&index->sketch, index->mul, index->ids[slot]);
+    sketch_toggle(&index->sketch, index->field, index->ids[slot]);
     index->ids[slot] = 0;
     return merkle_delete(index->trie, key);
 }

@@ -7,7 +7,7 @@
 #include "org/ids.h"
 
 /* A polynomial over GF(2^64): c[0] + c[1] x + ... + c[degree] x^degree. */
-enum { TERMS_MAX = 2 * SKETCH_CAPACITY + 2 };
+enum { TERMS_MAX = 2 * SKETCH_MORE_MAX + 2 };
 
 struct polynomial {
     unsigned degree;
@@ -18,18 +18,19 @@ struct polynomial {
 struct factor {
     unsigned degree;
     unsigned basis;
-    uint64_t c[SKETCH_CAPACITY + 1];
+    uint64_t *c; /* degree + 1 coefficients among those of all factors */
 };
 
-void sketch_toggle(struct sketch *s, gf64_multiply mul, uint64_t number)
-{
-    uint64_t square = mul(number, number), power = number;
+/* All factors together have the degree of the product, and each one coefficient more. */
+struct factors {
+    struct factor stack[SKETCH_MORE_MAX];
+    uint64_t c[2 * SKETCH_MORE_MAX];
+};
 
+void sketch_toggle(struct sketch *s, const struct gf64 *f, uint64_t number)
+{
     CHECK(number != 0);
-    for (size_t k = 0; k < SKETCH_CAPACITY; k++) {
-        s->sums[k] ^= power;
-        power = mul(power, square);
-    }
+    f->power_sums(s->sums, 0, SKETCH_CAPACITY, &number, 1);
 }
 
 void sketch_combine(struct sketch *s, const struct sketch *other)
@@ -50,33 +51,34 @@ void sketch_read(struct cursor *c, struct sketch *ret)
         ret->sums[k] = cursor_le64(c);
 }
 
-/* Berlekamp and Massey: the shortest recurrence that makes the power sums S(1)..S(128). For the
- * sums of distinct x it is the product of (1 - x z). Returns its length. */
-static unsigned find_recurrence(const struct sketch *s, gf64_multiply mul, struct polynomial *ret)
+/* Berlekamp and Massey: the shortest recurrence that makes the power sums S(1)..S(2 capacity). For
+ * the sums of distinct x it is the product of (1 - x z). Returns its length. */
+static unsigned find_recurrence(const uint64_t *odd, unsigned capacity, gf64_multiply mul,
+                                struct polynomial *ret)
 {
-    uint64_t sums[2 * SKETCH_CAPACITY + 1], former[TERMS_MAX] = { 1 }, kept[TERMS_MAX];
+    uint64_t sums[2 * SKETCH_MORE_MAX + 1], former[TERMS_MAX] = { 1 }, kept[TERMS_MAX];
     uint64_t former_discrepancy = 1;
-    unsigned length = 0, shift = 1;
+    unsigned length = 0, shift = 1, terms = 2 * capacity + 2;
 
-    for (unsigned k = 1; k <= 2 * SKETCH_CAPACITY; k++)
-        sums[k] = k % 2 ? s->sums[k / 2] : mul(sums[k / 2], sums[k / 2]);
+    for (unsigned k = 1; k <= 2 * capacity; k++)
+        sums[k] = k % 2 ? odd[k / 2] : mul(sums[k / 2], sums[k / 2]);
     memset(ret, 0, sizeof(*ret));
     ret->c[0] = 1;
-    for (unsigned k = 1; k <= 2 * SKETCH_CAPACITY; k++, shift++) {
+    for (unsigned k = 1; k <= 2 * capacity; k++, shift++) {
         uint64_t discrepancy = sums[k], factor;
 
         for (unsigned i = 1; i <= length; i++)
             discrepancy ^= mul(ret->c[i], sums[k - i]);
         if (discrepancy == 0)
             continue;
-        memcpy(kept, ret->c, sizeof(kept));
+        memcpy(kept, ret->c, terms * sizeof(kept[0]));
         factor = mul(discrepancy, gf64_inverse(mul, former_discrepancy));
-        for (unsigned i = 0; i + shift < TERMS_MAX; i++)
+        for (unsigned i = 0; i + shift < terms; i++)
             ret->c[i + shift] ^= mul(factor, former[i]);
         if (2 * length >= k)
             continue;
         length = k - length;
-        memcpy(former, kept, sizeof(former));
+        memcpy(former, kept, terms * sizeof(former[0]));
         former_discrepancy = discrepancy;
         shift = 0;
     }
@@ -192,13 +194,13 @@ static void divide(struct factor *f, gf64_multiply mul, const struct polynomial 
 }
 
 /* Splits f (which splits) into linear factors; their constants are the roots. Each basis element is
- * used once for a factor and its parts, so there are at most 64 rounds for each of 64 factors. */
-static unsigned find_roots(struct factor *stack, gf64_multiply mul, uint64_t *roots)
+ * used once for a factor and its parts, so there are at most 64 rounds for each factor. */
+static unsigned find_roots(struct factors *all, gf64_multiply mul, uint64_t *roots)
 {
     unsigned height = 1, count = 0;
 
     while (height > 0) {
-        struct factor *f = &stack[height - 1];
+        struct factor *f = &all->stack[height - 1], *part = f + 1;
         struct polynomial p;
 
         if (f->degree == 1) {
@@ -206,45 +208,44 @@ static unsigned find_roots(struct factor *stack, gf64_multiply mul, uint64_t *ro
             height--;
             continue;
         }
-        CHECK(f->basis < 64 && height < SKETCH_CAPACITY);
+        CHECK(f->basis < 64 && height < SKETCH_MORE_MAX);
         trace(f, mul, &p);
         f->basis++;
         divide_out(f, &p, mul);
         if (p.degree == 0 || p.degree == f->degree)
             continue;
         divide(f, mul, &p);
-        stack[height].degree = p.degree;
-        stack[height].basis = f->basis;
-        memcpy(stack[height].c, p.c, (p.degree + 1) * sizeof(p.c[0]));
+        *part = (struct factor){ .degree = p.degree, .basis = f->basis, .c = f->c + f->degree + 1 };
+        CHECK(part->c + p.degree + 1 <= all->c + 2 * SKETCH_MORE_MAX);
+        memcpy(part->c, p.c, (p.degree + 1) * sizeof(p.c[0]));
         height++;
     }
     return count;
 }
 
-int sketch_decode(const struct sketch *s, gf64_multiply mul, uint64_t ret[static SKETCH_CAPACITY])
+int sketch_decode(const uint64_t *sums, unsigned capacity, const struct gf64 *f, uint64_t *ret)
 {
-    struct factor stack[SKETCH_CAPACITY];
+    struct factors all;
     struct polynomial recurrence;
-    struct sketch again = { { 0 } };
-    unsigned length = find_recurrence(s, mul, &recurrence), count;
-    uint64_t roots[SKETCH_CAPACITY];
+    uint64_t roots[SKETCH_MORE_MAX], again[SKETCH_MORE_MAX] = { 0 };
+    unsigned length, count;
 
+    CHECK(capacity > 0 && capacity <= SKETCH_MORE_MAX);
+    length = find_recurrence(sums, capacity, f->multiply, &recurrence);
     if (length == 0)
         return 0;
-    if (length > SKETCH_CAPACITY || recurrence.c[length] == 0)
+    if (length > capacity || recurrence.c[length] == 0)
         return -ERANGE;
     /* Read backwards, the recurrence is the product of (z - x). */
-    stack[0].degree = length;
-    stack[0].basis = 0;
+    all.stack[0] = (struct factor){ .degree = length, .c = all.c };
     for (unsigned i = 0; i <= length; i++)
-        stack[0].c[i] = recurrence.c[length - i];
-    if (!splits(mul, stack[0].c, length))
+        all.c[i] = recurrence.c[length - i];
+    if (!splits(f->multiply, all.c, length))
         return -ERANGE;
-    count = find_roots(stack, mul, roots);
+    count = find_roots(&all, f->multiply, roots);
     CHECK(count == length);
-    for (unsigned i = 0; i < count; i++)
-        sketch_toggle(&again, mul, roots[i]);
-    if (memcmp(&again, s, sizeof(again)) != 0)
+    f->power_sums(again, 0, capacity, roots, count);
+    if (memcmp(again, sums, capacity * sizeof(again[0])) != 0)
         return -ERANGE;
     ids_sort(roots, count);
     memcpy(ret, roots, count * sizeof(roots[0]));

@@ -12,22 +12,28 @@
 #include "base/output.h"
 #include "org/gf64.h"
 
-enum { SKETCH_CAPACITY = 64, SKETCH_SIZE = 8 * SKETCH_CAPACITY };
+enum {
+    SKETCH_CAPACITY = 64,
+    SKETCH_SIZE = 8 * SKETCH_CAPACITY,
+    SKETCH_MORE_MAX = 384, /* sums in all; decoding takes time with the square of them */
+};
 
-/* sums[k] is the sum of x^(2k+1) over the numbers x, none of which is 0. */
+/* sums[k] is the sum of x^(2k+1) over the numbers x, none of which is 0. Sets that differ in more
+ * than 64 numbers need more sums; those are worked out when they are needed (gf64.h). */
 struct sketch {
     uint64_t sums[SKETCH_CAPACITY];
 };
 
-void sketch_toggle(struct sketch *s, gf64_multiply mul, uint64_t number);
+void sketch_toggle(struct sketch *s, const struct gf64 *f, uint64_t number);
 void sketch_combine(struct sketch *s, const struct sketch *other);
 
 /* Each sum as le64. */
 void sketch_write(const struct sketch *s, struct output *o);
 void sketch_read(struct cursor *c, struct sketch *ret);
 
-/* Finds the numbers, in rising order. Returns how many, or -ERANGE when the set has more than 64
- * elements (or, with a probability of about 2^-64 each, pretends to have fewer). The time is
- * bounded whatever the sums are. */
-MUST_USE int sketch_decode(const struct sketch *s, gf64_multiply mul,
-                           uint64_t ret[static SKETCH_CAPACITY]);
+/* Finds the numbers of a set from its first `capacity` (1 to SKETCH_MORE_MAX) sums, in rising
+ * order. Returns how many, or -ERANGE when they are more than `capacity` (or, with a probability of
+ * about 2^-64 each, pretend to be fewer). `ret` has room for `capacity`. The time is bounded
+ * whatever the sums are. */
+MUST_USE int sketch_decode(const uint64_t *sums, unsigned capacity, const struct gf64 *f,
+                           uint64_t *ret);

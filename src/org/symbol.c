@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/heap.h"
-#include "base/varint.h"
 
-enum { DECODER_CELLS_MORE = 64 };
+enum { DECODER_CELLS_MORE = 64, MINUS_ONE = 255 };
 
 struct member {
     uint64_t id;
@@ -42,7 +41,7 @@ struct symbol_decoder {
     uint32_t *queue; /* cells that may be pure */
 };
 
-static uint64_t mix(uint64_t z)
+uint64_t symbol_mix(uint64_t z)
 {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
@@ -66,7 +65,7 @@ static uint64_t square_root(uint64_t value)
 
 uint32_t symbol_next(uint64_t id, uint32_t step, uint32_t index)
 {
-    uint64_t r = mix(id + (step + 1ull) * 0x9e3779b97f4a7c15ull) >> 40;
+    uint64_t r = symbol_mix(id + (step + 1ull) * 0x9e3779b97f4a7c15ull) >> 40;
     uint64_t bound = (((index + 1ull) * (index + 2ull)) << 24) / (r + 1);
     uint64_t root = square_root(bound), next = root * (root + 1) > bound ? root - 1 : root;
 
@@ -83,29 +82,18 @@ uint32_t symbol_check(const uint8_t salt[static DIGEST_SALT_SIZE], uint64_t id)
     return (uint32_t)digest_short(salt, bytes, sizeof(bytes));
 }
 
-static int64_t expected_number(uint32_t index, uint32_t set_size)
+void symbol_write(struct output *o, const struct symbol *s)
 {
-    return (int64_t)(2ull * set_size / (index + 2ull));
-}
-
-void symbol_write(struct output *o, const struct symbol *s, uint32_t index, uint32_t set_size)
-{
-    int64_t more = s->number - expected_number(index, set_size);
-
     output_le64(o, s->ids);
     output_le32(o, s->checks);
-    varint_write(o, more >= 0 ? (uint64_t)more << 1 : ((uint64_t)(-(more + 1)) << 1) | 1);
+    output_u8(o, s->number);
 }
 
-void symbol_read(struct cursor *c, struct symbol *ret, uint32_t index, uint32_t set_size)
+void symbol_read(struct cursor *c, struct symbol *ret)
 {
-    uint64_t zigzag;
-
     ret->ids = cursor_le64(c);
     ret->checks = cursor_le32(c);
-    zigzag = varint_read(c, UINT32_MAX); /* sets are below 2^31: no overflow below */
-    ret->number = expected_number(index, set_size) +
-                  (zigzag & 1 ? -(int64_t)(zigzag >> 1) - 1 : (int64_t)(zigzag >> 1));
+    ret->number = cursor_u8(c);
 }
 
 int symbol_stream_new(uint32_t capacity, struct symbol_stream **ret)
@@ -158,7 +146,7 @@ static void toggle(struct symbol *cell, uint64_t id, uint32_t check, int weight)
 {
     cell->ids ^= id;
     cell->checks ^= check;
-    cell->number += weight;
+    cell->number = (uint8_t)(cell->number + weight);
 }
 
 /* Adds a member to the cells below `end` that it has not been to. */
@@ -229,7 +217,7 @@ int symbol_decoder_add(struct symbol_decoder *d, const struct symbol *cell)
 
 static bool is_pure(const struct symbol_decoder *d, const struct symbol *cell)
 {
-    return (cell->number == 1 || cell->number == -1) &&
+    return (cell->number == 1 || cell->number == MINUS_ONE) &&
            symbol_check(d->salt, cell->ids) == cell->checks;
 }
 
@@ -249,7 +237,7 @@ static bool take_out(struct symbol_decoder *d, struct found *f, uint32_t *queued
         struct symbol *cell = &d->cells[f->member.index];
 
         toggle(cell, f->member.id, f->check, -f->weight);
-        if (cell->number == 1 || cell->number == -1) {
+        if (cell->number == 1 || cell->number == MINUS_ONE) {
             if (*queued < d->cells_max)
                 d->queue[(*queued)++] = f->member.index;
             else
@@ -281,7 +269,7 @@ int symbol_decoder_run(struct symbol_decoder *d)
         f = &d->found[d->found_count++];
         *f = (struct found){ .member.id = cell->ids,
                              .check = cell->checks,
-                             .weight = cell->number > 0 ? 1 : -1 };
+                             .weight = cell->number == 1 ? 1 : -1 };
         if (!take_out(d, f, &queued))
             fresh = 0; /* an id was found since, so this comes to an end */
     }

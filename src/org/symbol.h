@@ -10,9 +10,9 @@
  *            z *= 0x94d049bb133111eb, z ^= z >> 31                   (modulo 2^64)
  *   i(k+1) = the smallest j with (j+1)(j+2)(r(k)+1) > (i(k)+1)(i(k)+2) * 2^24
  *
- * A cell is the exclusive or of its ids, the exclusive or of their 4-byte checks, and their number.
- * On the wire: id:le64, check:le32, and the number as a varint of the zigzag of (number minus
- * floor(2n / (i + 2))), n being the size of the sender's set: what is expected need not be sent. */
+ * A cell is the exclusive or of its ids, the exclusive or of their 4-byte checks, and their number
+ * modulo 256: 13 bytes on the wire, id:le64 check:le32 number:u8. One id of a difference has the
+ * number 1 or 255, and the check tells it from 257 and others. */
 #pragma once
 
 #include <stdbool.h>
@@ -26,14 +26,17 @@
 
 enum {
     SYMBOL_INDEX_MAX = 1 << 19, /* (i+2)^2 * 2^24 stays below 2^64 */
-    SYMBOL_SIZE_MAX = 8 + 4 + 10,
+    SYMBOL_SIZE = 8 + 4 + 1,
 };
 
 struct symbol {
     uint64_t ids;
     uint32_t checks;
-    int64_t number;
+    uint8_t number;
 };
+
+/* mix() above. */
+uint64_t symbol_mix(uint64_t number);
 
 /* The cell after `index` that the id belongs to, step k; SYMBOL_INDEX_MAX when it is not below it.
  */
@@ -42,8 +45,8 @@ uint32_t symbol_next(uint64_t id, uint32_t step, uint32_t index);
 /* SipHash under the salt, lower half. */
 uint32_t symbol_check(const uint8_t salt[static DIGEST_SALT_SIZE], uint64_t id);
 
-void symbol_write(struct output *o, const struct symbol *s, uint32_t index, uint32_t set_size);
-void symbol_read(struct cursor *c, struct symbol *ret, uint32_t index, uint32_t set_size);
+void symbol_write(struct output *o, const struct symbol *s);
+void symbol_read(struct cursor *c, struct symbol *ret);
 
 /* A set of ids and how far each has come along the cells. */
 struct symbol_stream;

@@ -20,10 +20,18 @@ int sync_new(const struct sync_limits *limits, const struct sync_owner *owner, s
     s->prefixes = heap_take(limits->prefixes_max, sizeof(s->prefixes[0]));
     s->gives = heap_take(limits->elements_max, sizeof(s->gives[0]));
     s->slots = heap_take(limits->elements_max, sizeof(s->slots[0]));
+    s->found_max = limits->difference_max > SKETCH_MORE_MAX ? limits->difference_max
+                                                            : (uint32_t)SKETCH_MORE_MAX;
+    s->ids = heap_take(limits->elements_max, sizeof(s->ids[0]));
+    s->order = heap_take(limits->elements_max, sizeof(s->order[0]));
+    s->found = heap_take(s->found_max, sizeof(s->found[0]));
+    s->below = heap_take(s->found_max + 1u, sizeof(s->below[0]));
+    s->ranks = heap_take(s->found_max, sizeof(s->ranks[0]));
     s->wants = heap_take(limits->difference_max, sizeof(s->wants[0]));
-    s->theirs = heap_take(limits->difference_max, sizeof(s->theirs[0]));
+    s->theirs = heap_take(s->found_max, sizeof(s->theirs[0]));
     s->cells = heap_take(SYNC_CELLS_MAX, sizeof(s->cells[0]));
-    if (!s->prefixes || !s->gives || !s->slots || !s->wants || !s->theirs || !s->cells ||
+    if (!s->prefixes || !s->gives || !s->slots || !s->ids || !s->order || !s->found || !s->below ||
+        !s->ranks || !s->wants || !s->theirs || !s->cells ||
         symbol_stream_new(limits->elements_max, &s->stream) < 0 ||
         symbol_decoder_new(limits->difference_max, &s->decoder) < 0) {
         (void)sync_free(s);
@@ -42,6 +50,11 @@ struct sync *sync_free(struct sync *s)
     heap_release(s->prefixes);
     heap_release(s->gives);
     heap_release(s->slots);
+    heap_release(s->ids);
+    heap_release(s->order);
+    heap_release(s->found);
+    heap_release(s->below);
+    heap_release(s->ranks);
     heap_release(s->wants);
     heap_release(s->theirs);
     heap_release(s->cells);
@@ -55,6 +68,8 @@ static void begin(struct sync *s, enum sync_phase phase, const uint8_t *salt)
     s->give_count = s->give_sent = s->put_off = 0;
     s->theirs_sorted = true;
     s->insist = false;
+    s->id_slots = s->order_count = s->sum_count = 0;
+    s->rank_count = s->rank_sent = 0;
     s->want_count = s->want_sent = 0;
     s->their_count = s->cells_sent = s->their_set = 0;
     s->refusals = s->messages = s->want_messages = s->turns = 0;
@@ -65,6 +80,7 @@ static void begin(struct sync *s, enum sync_phase phase, const uint8_t *salt)
     s->state = SYNC_RUNNING;
     s->path = SYNC_PATH_NONE;
     s->fresh = s->allow_fresh = s->asked = s->close = false;
+    s->summed = s->too_few = s->decoding = false;
     s->reply = 0;
     memcpy(s->salt, salt, DIGEST_SALT_SIZE);
 }
@@ -73,6 +89,12 @@ void sync_open(struct sync *s, const uint8_t *index_salt, const uint8_t *fresh_s
 {
     begin(s, PHASE_OPEN, fresh_salt ? fresh_salt : index_salt);
     s->fresh = fresh_salt != NULL;
+}
+
+void sync_ask(struct sync *s, const uint8_t *index_salt, bool allow_fresh)
+{
+    begin(s, PHASE_ASK, index_salt);
+    s->allow_fresh = allow_fresh;
 }
 
 void sync_listen(struct sync *s, const uint8_t *index_salt, bool allow_fresh)
@@ -100,21 +122,6 @@ uint64_t sync_id(const struct sync *s, uint32_t slot)
     return index_short_id(s->salt, merkle_value(index_trie(s->owner.index), slot));
 }
 
-void sync_queue_give(struct sync *s, uint32_t slot)
-{
-    /* An honest peer lacks or asks for each element once, apart from collisions of halves. */
-    if (++s->given > 2ull * s->limits.elements_max + 64)
-        s->abused = true;
-    else if (s->give_count < s->limits.elements_max)
-        s->gives[s->give_count++] = (struct sync_give){ .id = sync_id(s, slot), .slot = slot };
-}
-
-void sync_queue_want(struct sync *s, uint64_t id)
-{
-    if (s->want_count < s->limits.difference_max)
-        s->wants[s->want_count++] = id;
-}
-
 void sync_my_turn(struct sync *s)
 {
     s->phase = PHASE_MY_TURN;
@@ -127,54 +134,51 @@ static void over(struct sync *s, enum sync_state state)
     s->state = state;
 }
 
+#define ANSWER [PHASE_FIRST] = true, [PHASE_SUMMED] = true
+#define TURN   ANSWER, [PHASE_CELLS] = true, [PHASE_THEIRS] = true
+
 /* In which phases a message may come; anything else ends the session. */
-static const bool expected[SYNC_KIND_MAX_][PHASE_MAX_] = {
-    [SYNC_OPEN] = { [PHASE_LISTEN] = true },
-    [SYNC_SAY_EQUAL] = { [PHASE_FIRST] = true },
-    [SYNC_SAY_REFUSED] = { [PHASE_FIRST] = true },
-    [SYNC_WANT] = { [PHASE_FIRST] = true, [PHASE_CELLS] = true, [PHASE_THEIRS] = true },
-    [SYNC_ELEMENT] = { [PHASE_FIRST] = true,
-                       [PHASE_CELLS] = true,
-                       [PHASE_THEIRS] = true,
-                       [PHASE_CLOSING] = true },
+static const bool expected[SYNC_KIND_END_ - SYNC_ASK][PHASE_MAX_] = {
+    [SYNC_ASK - SYNC_ASK] = { [PHASE_LISTEN] = true },
+    [SYNC_OPEN - SYNC_ASK] = { [PHASE_LISTEN] = true, [PHASE_ASKED] = true },
+    [SYNC_OPEN_FRESH - SYNC_ASK] = { [PHASE_LISTEN] = true, [PHASE_ASKED] = true },
+    [SYNC_SAY_EQUAL -
+        SYNC_ASK] = { [PHASE_ASKED] = true, [PHASE_FIRST] = true, [PHASE_CLOSING] = true },
+    [SYNC_SAY_REFUSED - SYNC_ASK] = { [PHASE_ASKED] = true, [PHASE_FIRST] = true },
+    [SYNC_ESTIMATE - SYNC_ASK] = { [PHASE_FIRST] = true },
     /* Cells that were on their way when we interrupted come in our turn and after it. */
-    [SYNC_CELLS] = { [PHASE_FIRST] = true,
-                     [PHASE_MY_TURN] = true,
-                     [PHASE_THEIRS] = true,
-                     [PHASE_CLOSING] = true },
-    [SYNC_GROUPS] = { [PHASE_FIRST] = true, [PHASE_CELLS] = true, [PHASE_THEIRS] = true },
-    [SYNC_LIST] = { [PHASE_THEIRS] = true },
-    [SYNC_END] = { [PHASE_FIRST] = true,
-                   [PHASE_CELLS] = true,
-                   [PHASE_THEIRS] = true,
-                   [PHASE_CLOSING] = true },
-    [SYNC_DONE] = { [PHASE_FIRST] = true,
-                    [PHASE_CELLS] = true,
-                    [PHASE_THEIRS] = true,
-                    [PHASE_CLOSING] = true },
+    [SYNC_CELLS - SYNC_ASK] = { ANSWER, [PHASE_SUMS] = true, [PHASE_MY_TURN] = true,
+                                [PHASE_THEIRS] = true, [PHASE_CLOSING] = true },
+    [SYNC_SUMS - SYNC_ASK] = { [PHASE_CELLS] = true },
+    [SYNC_TOO_FEW - SYNC_ASK] = { [PHASE_SUMMED] = true },
+    [SYNC_RANKS - SYNC_ASK] = { TURN },
+    [SYNC_WANT - SYNC_ASK] = { TURN },
+    [SYNC_GROUPS - SYNC_ASK] = { TURN },
+    [SYNC_LIST - SYNC_ASK] = { [PHASE_THEIRS] = true },
+    [SYNC_END - SYNC_ASK] = { TURN, [PHASE_CLOSING] = true },
+    [SYNC_DONE - SYNC_ASK] = { TURN, [PHASE_CLOSING] = true },
 };
+static const bool element_expected[PHASE_MAX_] = { TURN, [PHASE_CLOSING] = true };
 
-static int on_element(struct sync *s, struct cursor *c)
+static int on_element(struct sync *s, const uint8_t *bytes, size_t size)
 {
-    size_t size = cursor_left(c);
-
     if (s->phase == PHASE_CELLS)
         s->phase = PHASE_THEIRS; /* interrupted by someone who lacks nothing */
-    if (s->owner.take(s->owner.context, cursor_take(c, size), size) < 0)
+    if (s->owner.take(s->owner.context, bytes, size) < 0)
         s->refusals++;
     return s->refusals <= SYNC_REFUSALS_MAX ? 0 : -EBADMSG;
 }
 
 static int on_done(struct sync *s, struct cursor *c)
 {
-    const uint8_t *theirs = cursor_take(c, 8);
+    const uint8_t *theirs = cursor_take(c, SYNC_DONE_SIZE);
     struct digest ours;
 
     if (!theirs)
         return -EBADMSG;
     if (s->phase == PHASE_CLOSING) {
         ours = index_root(s->owner.index);
-        over(s, memcmp(ours.bytes, theirs, 8) == 0 ? SYNC_EQUAL : SYNC_DIFFERENT);
+        over(s, memcmp(ours.bytes, theirs, SYNC_DONE_SIZE) == 0 ? SYNC_EQUAL : SYNC_DIFFERENT);
         return 0;
     }
     sync_my_turn(s);
@@ -185,24 +189,19 @@ static int on_done(struct sync *s, struct cursor *c)
     }
     s->close = true;
     ours = index_root(s->owner.index);
-    s->verdict = memcmp(ours.bytes, theirs, 8) == 0 ? SYNC_EQUAL : SYNC_DIFFERENT;
+    s->verdict = memcmp(ours.bytes, theirs, SYNC_DONE_SIZE) == 0 ? SYNC_EQUAL : SYNC_DIFFERENT;
     return 0;
 }
 
 /* The ids of what the peer has put off: with them we see how far its chains reach. */
 static int on_end(struct sync *s, struct cursor *c)
 {
-    uint32_t count = (uint32_t)varint_read(c, SYNC_WANTS_MAX);
+    uint32_t count = cursor_finished(c) ? 0 : (uint32_t)varint_read(c, SYNC_WANTS_MAX);
 
-    if (++s->turns > SYNC_TURNS_MAX)
+    if (++s->turns > SYNC_TURNS_MAX || (count == 0 && !cursor_finished(c)))
         return -EBADMSG;
-    for (uint32_t i = 0; i < count && !c->failed; i++) {
-        uint64_t id = cursor_le64(c);
-
-        if (s->their_count < s->limits.difference_max)
-            s->theirs[s->their_count++] = id;
-        s->theirs_sorted = false;
-    }
+    for (uint32_t i = 0; i < count && !c->failed; i++)
+        sync_note_theirs(s, cursor_le64(c));
     if (c->failed)
         return -EBADMSG;
     sync_my_turn(s);
@@ -212,7 +211,11 @@ static int on_end(struct sync *s, struct cursor *c)
 static int on_message(struct sync *s, enum sync_kind kind, struct cursor *c)
 {
     switch (kind) {
+    case SYNC_ASK:
+        return sync_on_ask(s, c);
     case SYNC_OPEN:
+    case SYNC_OPEN_FRESH:
+        s->fresh = kind == SYNC_OPEN_FRESH;
         return sync_on_open(s, c);
     case SYNC_SAY_EQUAL:
         over(s, SYNC_EQUAL);
@@ -220,12 +223,18 @@ static int on_message(struct sync *s, enum sync_kind kind, struct cursor *c)
     case SYNC_SAY_REFUSED:
         over(s, SYNC_REFUSED);
         return 0;
-    case SYNC_WANT:
-        return sync_on_want(s, c);
-    case SYNC_ELEMENT:
-        return on_element(s, c);
+    case SYNC_ESTIMATE:
+        return sync_on_estimate(s, c);
     case SYNC_CELLS:
         return sync_on_cells(s, c);
+    case SYNC_SUMS:
+        return sync_on_sums(s, c);
+    case SYNC_TOO_FEW:
+        return sync_on_too_few(s);
+    case SYNC_RANKS:
+        return sync_on_ranks(s, c);
+    case SYNC_WANT:
+        return sync_on_want(s, c);
     case SYNC_GROUPS:
         return sync_on_groups(s, c);
     case SYNC_LIST:
@@ -234,22 +243,34 @@ static int on_message(struct sync *s, enum sync_kind kind, struct cursor *c)
         return on_end(s, c);
     case SYNC_DONE:
         return on_done(s, c);
-    case SYNC_KIND_MAX_:
+    case SYNC_KIND_END_:
         break;
     }
     return -EBADMSG;
 }
 
-int sync_receive(struct sync *s, const uint8_t *bytes, size_t size)
+/* One message in a phase that allows it. */
+static int take_message(struct sync *s, const uint8_t *bytes, size_t size)
 {
     struct cursor c = cursor_make(bytes, size);
     uint8_t kind = cursor_u8(&c);
+    int r;
 
+    if (c.failed || size > SYNC_MESSAGE_SIZE_MAX || ++s->messages > SYNC_MESSAGES_MAX)
+        return -EBADMSG;
+    if (kind < SYNC_ELEMENT_KINDS)
+        return element_expected[s->phase] ? on_element(s, bytes, size) : -EBADMSG;
+    if (kind >= SYNC_KIND_END_ || !expected[kind - SYNC_ASK][s->phase])
+        return -EBADMSG;
+    r = on_message(s, (enum sync_kind)kind, &c);
+    return r == 0 && cursor_finished(&c) ? 0 : -EBADMSG;
+}
+
+int sync_receive(struct sync *s, const uint8_t *bytes, size_t size)
+{
     if (s->phase == PHASE_OVER)
         return 0; /* what was still on its way */
-    if (c.failed || size > SYNC_MESSAGE_SIZE_MAX || ++s->messages > SYNC_MESSAGES_MAX ||
-        kind >= SYNC_KIND_MAX_ || !expected[kind][s->phase] ||
-        on_message(s, (enum sync_kind)kind, &c) < 0 || !cursor_finished(&c) || s->abused) {
+    if (take_message(s, bytes, size) < 0 || s->abused) {
         over(s, SYNC_FAILED);
         return -EBADMSG;
     }
@@ -271,8 +292,8 @@ static bool write_part(struct sync *s, struct output *o)
         s->give_sent++;
         return false;
     }
-    output_u8(o, SYNC_ELEMENT);
     r = s->owner.give(s->owner.context, give.slot, &peer, &s->give_progress, o);
+    CHECK(r < 0 || (o->size > start && o->bytes[start] < SYNC_ELEMENT_KINDS));
     if (r <= 0 || !output_fits(o)) {
         s->give_sent++;
         s->give_progress = 0;
@@ -325,14 +346,20 @@ static void write_end(struct sync *s, struct output *o)
     if (s->asked) {
         output_u8(o, SYNC_END);
         count = s->give_count < SYNC_WANTS_MAX ? s->give_count : SYNC_WANTS_MAX;
-        varint_write(o, count);
+        if (count > 0)
+            varint_write(o, count);
         for (uint32_t i = 0; i < count; i++)
             output_le64(o, s->gives[i].id);
         s->phase = PHASE_THEIRS;
         return;
     }
+    if (s->close && s->verdict == SYNC_EQUAL) {
+        output_u8(o, SYNC_SAY_EQUAL);
+        over(s, SYNC_EQUAL);
+        return;
+    }
     output_u8(o, SYNC_DONE);
-    output_copy(o, root.bytes, 8);
+    output_copy(o, root.bytes, SYNC_DONE_SIZE);
     if (s->close)
         over(s, s->verdict);
     else
@@ -341,43 +368,80 @@ static void write_end(struct sync *s, struct output *o)
 
 static void write_turn(struct sync *s, struct output *o)
 {
-    if (s->want_sent < s->want_count) {
+    if (s->rank_sent < s->rank_count) {
+        sync_write_ranks(s, o);
+        s->asked = true;
+    } else if (s->want_sent < s->want_count) {
         sync_write_want(s, o);
         s->asked = true;
     } else if (s->prefix_sent < s->prefix_count) {
         sync_write_prefix(s, o);
         s->asked = true;
     } else if (!write_element(s, o)) {
+        s->rank_count = s->rank_sent = 0;
         s->want_count = s->want_sent = 0;
         s->prefix_count = s->prefix_sent = 0;
         write_end(s, o);
     }
 }
 
-int sync_send(struct sync *s, struct output *o)
+/* Says in one byte what there is to say before anything else. */
+static bool write_word(struct sync *s, struct output *o)
 {
-    CHECK(o->size == 0 && o->capacity >= SYNC_MESSAGE_SIZE_MAX);
     if (s->reply != 0) {
         output_u8(o, s->reply);
         over(s, s->reply == SYNC_SAY_EQUAL ? SYNC_EQUAL : SYNC_REFUSED);
         s->reply = 0;
-        return 1;
+        return true;
     }
+    if (s->too_few) {
+        output_u8(o, SYNC_TOO_FEW);
+        s->too_few = false;
+        return true;
+    }
+    return false;
+}
+
+static void write_ask(struct sync *s, struct output *o)
+{
+    struct digest root = index_root(s->owner.index);
+
+    output_u8(o, SYNC_ASK);
+    output_copy(o, root.bytes, SYNC_ROOT_SIZE);
+    s->phase = PHASE_ASKED;
+}
+
+int sync_send(struct sync *s, struct output *o)
+{
+    CHECK(o->size == 0 && o->capacity >= SYNC_MESSAGE_SIZE_MAX);
+    if (write_word(s, o))
+        return 1;
     switch (s->phase) {
+    case PHASE_ASK:
+        write_ask(s, o);
+        break;
     case PHASE_OPEN:
         sync_write_open(s, o);
         s->phase = PHASE_FIRST;
+        break;
+    case PHASE_ESTIMATE:
+        sync_write_estimate(s, o);
         break;
     case PHASE_CELLS:
         if (s->cells_sent >= SYMBOL_INDEX_MAX)
             return 0;
         sync_write_cells(s, o);
         break;
+    case PHASE_SUMS:
+        sync_write_sums(s, o);
+        break;
     case PHASE_MY_TURN:
         write_turn(s, o);
         break;
     case PHASE_LISTEN:
+    case PHASE_ASKED:
     case PHASE_FIRST:
+    case PHASE_SUMMED:
     case PHASE_THEIRS:
     case PHASE_CLOSING:
     case PHASE_OVER:

@@ -177,9 +177,7 @@ int sync_on_list(struct sync *s, struct cursor *c)
         if (ids[i] == 0)
             continue;
         sync_queue_want(s, ids[i]);
-        if (s->their_count < s->limits.difference_max)
-            s->theirs[s->their_count++] = ids[i];
-        s->theirs_sorted = false;
+        sync_note_theirs(s, ids[i]);
     }
     return 0;
 }

@@ -5,126 +5,245 @@
 #include "org/ids.h"
 #include "org/sync_internal.h"
 
-/* Our sketch under the session's salt. */
+/* Keeps the ids as they are now: elements may change while the session goes on, and the peer's
+ * sketch, sums, cells and ranks all speak of one moment. */
+static void remember_ids(struct sync *s)
+{
+    s->id_slots = index_slots(s->owner.index);
+    CHECK(s->id_slots <= s->limits.elements_max);
+    for (uint32_t slot = 0; slot < s->id_slots; slot++)
+        s->ids[slot] = sync_id(s, slot);
+    s->order_count = 0;
+}
+
 static struct sketch own_sketch(const struct sync *s)
 {
     struct sketch sketch = { { 0 } };
-    gf64_multiply mul = gf64_best();
 
     if (!s->fresh)
         return *index_sketch(s->owner.index);
-    for (uint32_t slot = 0; slot < index_slots(s->owner.index); slot++) {
-        uint64_t id = sync_id(s, slot);
-
-        if (id != 0)
-            sketch_toggle(&sketch, mul, id);
-    }
+    gf64_best()->power_sums(sketch.sums, 0, SKETCH_CAPACITY, s->ids, s->id_slots);
     return sketch;
 }
 
 void sync_write_open(struct sync *s, struct output *o)
 {
     struct digest root = index_root(s->owner.index);
-    struct sketch sketch = own_sketch(s);
+    struct sketch sketch;
 
-    output_u8(o, SYNC_OPEN);
-    output_copy(o, root.bytes, DIGEST_SIZE);
+    remember_ids(s);
+    sketch = own_sketch(s);
+    output_u8(o, s->fresh ? SYNC_OPEN_FRESH : SYNC_OPEN);
+    output_copy(o, root.bytes, SYNC_ROOT_SIZE);
     varint_write(o, index_count(s->owner.index));
-    output_u8(o, s->fresh);
+    sketch_write(&sketch, o);
     if (s->fresh)
         output_copy(o, s->salt, DIGEST_SALT_SIZE);
-    sketch_write(&sketch, o);
 }
 
-/* Sorts the found ids into those that we have (to give) and those that we have not (to ask for). */
-static void split_ids(struct sync *s, const uint64_t *ids, unsigned count)
+static bool is_our_root(struct sync *s, const uint8_t root[static SYNC_ROOT_SIZE])
 {
-    bool ours[SKETCH_CAPACITY] = { false };
+    struct digest ours = index_root(s->owner.index);
 
-    for (uint32_t slot = 0; slot < index_slots(s->owner.index); slot++) {
-        uint64_t id = sync_id(s, slot);
-        size_t place = ids_place(ids, count, id);
+    return memcmp(root, ours.bytes, SYNC_ROOT_SIZE) == 0;
+}
 
-        if (id == 0 || place == count || ids[place] != id)
-            continue;
-        ours[place] = true;
-        sync_queue_give(s, slot);
+int sync_on_ask(struct sync *s, struct cursor *c)
+{
+    const uint8_t *root = cursor_take(c, SYNC_ROOT_SIZE);
+
+    if (!root)
+        return -EBADMSG;
+    if (is_our_root(s, root))
+        s->reply = SYNC_SAY_EQUAL;
+    else
+        s->phase = PHASE_OPEN;
+    return 0;
+}
+
+/* Where about half of the larger set differs the trie costs less than cells. */
+static bool too_different(uint32_t difference, uint32_t ours, uint32_t theirs)
+{
+    return difference > (ours > theirs ? ours : theirs) / 5 * 2;
+}
+
+static uint32_t least_difference(uint32_t ours, uint32_t theirs)
+{
+    return ours > theirs ? ours - theirs : theirs - ours;
+}
+
+/* `fresh` was set by the kind of the message. */
+int sync_on_open(struct sync *s, struct cursor *c)
+{
+    const uint8_t *root = cursor_take(c, SYNC_ROOT_SIZE);
+    uint32_t ours = index_count(s->owner.index);
+    struct sketch theirs;
+    int count;
+
+    s->their_set = (uint32_t)varint_read(c, INT32_MAX);
+    sketch_read(c, &theirs);
+    if (s->fresh)
+        cursor_copy(c, s->salt, DIGEST_SALT_SIZE);
+    if (!root || !cursor_finished(c))
+        return -EBADMSG;
+    if (is_our_root(s, root) || (s->fresh && !s->allow_fresh)) {
+        s->reply = is_our_root(s, root) ? SYNC_SAY_EQUAL : SYNC_SAY_REFUSED;
+        return 0;
     }
-    for (unsigned i = 0; i < count; i++) {
-        if (ours[i])
-            continue;
-        sync_queue_want(s, ids[i]);
-        if (s->their_count < s->limits.difference_max)
-            s->theirs[s->their_count++] = ids[i];
+    remember_ids(s);
+    s->difference = own_sketch(s);
+    sketch_combine(&s->difference, &theirs);
+    count = sketch_decode(s->difference.sums, SKETCH_CAPACITY, gf64_best(), s->found);
+    if (count > 0) {
+        s->path = SYNC_PATH_SKETCH;
+        sync_use(s, (uint32_t)count);
+    } else if (too_different(least_difference(ours, s->their_set), ours, s->their_set)) {
+        sync_descend(s);
+    } else {
+        s->path = SYNC_PATH_CELLS;
+        s->phase = PHASE_ESTIMATE;
     }
+    return 0;
 }
 
-/* True when cells would cost more than they save: more than a tenth differs for certain. */
-static bool too_different(uint32_t ours, uint32_t theirs)
+/* Each id counts +1 or -1 in each number, as the bits of its mix say; in those after FINE only when
+ * it is one of 64 ids. */
+static void count_signs(const struct sync *s, uint8_t signs[static SYNC_ESTIMATE_SIZE])
 {
-    uint32_t least = ours > theirs ? ours - theirs : theirs - ours;
+    uint32_t counts[SYNC_ESTIMATE_SIZE] = { 0 }, ids = 0, chosen_ids = 0;
 
-    return least > (ours > theirs ? ours : theirs) / 10;
+    for (uint32_t slot = 0; slot < s->id_slots; slot++) {
+        uint64_t bits = symbol_mix(s->ids[slot] ^ 0x62726f6368ull);
+
+        if (s->ids[slot] == 0)
+            continue;
+        ids++;
+        for (unsigned j = 0; j < SYNC_ESTIMATE_FINE; j++)
+            counts[j] += bits >> j & 1;
+        if (bits >> 58 != 0)
+            continue;
+        chosen_ids++;
+        bits = symbol_mix(bits);
+        for (unsigned j = SYNC_ESTIMATE_FINE; j < SYNC_ESTIMATE_SIZE; j++)
+            counts[j] += bits >> j & 1;
+    }
+    for (unsigned j = 0; j < SYNC_ESTIMATE_SIZE; j++)
+        signs[j] = (uint8_t)(2 * counts[j] - (j < SYNC_ESTIMATE_FINE ? ids : chosen_ids));
 }
 
-static void start_cells(struct sync *s)
+void sync_write_estimate(struct sync *s, struct output *o)
 {
-    s->path = SYNC_PATH_CELLS;
+    uint8_t signs[SYNC_ESTIMATE_SIZE];
+
+    count_signs(s, signs);
+    output_u8(o, SYNC_ESTIMATE);
+    varint_write(o, index_count(s->owner.index));
+    output_copy(o, signs, sizeof(signs));
     s->phase = PHASE_CELLS;
+}
+
+/* The mean square of the differences from..to-1, which are modulo 256. */
+static uint32_t mean_square(const uint8_t *ours, const uint8_t *theirs, unsigned from, unsigned to)
+{
+    uint32_t sum = 0;
+
+    for (unsigned j = from; j < to; j++) {
+        uint8_t difference = (uint8_t)(ours[j] - theirs[j]);
+        uint32_t size = difference < 128 ? difference : 256u - difference;
+
+        sum += size * size;
+    }
+    return sum / (to - from);
+}
+
+/* How large the difference seems to be. Above some thousand the fine numbers wrap. */
+static uint32_t estimate(const struct sync *s, const uint8_t theirs[static SYNC_ESTIMATE_SIZE])
+{
+    uint8_t ours[SYNC_ESTIMATE_SIZE];
+    uint32_t fine, coarse;
+
+    count_signs(s, ours);
+    fine = mean_square(ours, theirs, 0, SYNC_ESTIMATE_FINE);
+    coarse = 64 * mean_square(ours, theirs, SYNC_ESTIMATE_FINE, SYNC_ESTIMATE_SIZE);
+    return fine < 1000 || coarse < fine ? fine : coarse;
+}
+
+int sync_on_estimate(struct sync *s, struct cursor *c)
+{
+    uint32_t size = (uint32_t)varint_read(c, INT32_MAX), ours = index_count(s->owner.index), seems;
+    const uint8_t *signs = cursor_take(c, SYNC_ESTIMATE_SIZE);
+
+    if (!signs || c->failed || s->path != SYNC_PATH_NONE)
+        return -EBADMSG;
+    s->path = SYNC_PATH_CELLS;
+    s->their_set = size;
+    seems = estimate(s, signs);
+    s->sum_count = seems * 17 / 10;
+    if (s->sum_count < SYNC_SUMS_MIN)
+        s->sum_count = SYNC_SUMS_MIN;
+    if (s->sum_count <= SKETCH_MORE_MAX)
+        s->phase = PHASE_SUMS;
+    else if (too_different(seems, ours, size))
+        sync_descend(s);
+    return 0;
+}
+
+void sync_write_sums(struct sync *s, struct output *o)
+{
+    uint64_t sums[SKETCH_MORE_MAX] = { 0 };
+
+    gf64_best()->power_sums(sums, SKETCH_CAPACITY, s->sum_count, s->ids, s->id_slots);
+    output_u8(o, SYNC_SUMS);
+    varint_write(o, s->sum_count);
+    for (uint32_t k = 0; k < s->sum_count - SKETCH_CAPACITY; k++)
+        output_le64(o, sums[k]);
+    s->summed = true;
+    s->phase = PHASE_SUMMED;
+}
+
+int sync_on_sums(struct sync *s, struct cursor *c)
+{
+    uint32_t count = (uint32_t)varint_read(c, SKETCH_MORE_MAX);
+    uint64_t sums[SKETCH_MORE_MAX] = { 0 };
+    int found;
+
+    if (c->failed || count <= SKETCH_CAPACITY || s->summed)
+        return -EBADMSG;
+    s->summed = true;
+    for (uint32_t k = SKETCH_CAPACITY; k < count; k++)
+        sums[k] = cursor_le64(c);
+    if (!cursor_finished(c))
+        return -EBADMSG;
+    memcpy(sums, s->difference.sums, sizeof(s->difference.sums));
+    gf64_best()->power_sums(sums + SKETCH_CAPACITY, SKETCH_CAPACITY, count, s->ids, s->id_slots);
+    found = sketch_decode(sums, count, gf64_best(), s->found);
+    if (found > 0) {
+        s->path = SYNC_PATH_SUMS;
+        sync_use(s, (uint32_t)found);
+    } else {
+        s->too_few = true;
+    }
+    return 0;
+}
+
+static void start_stream(struct sync *s)
+{
     symbol_stream_clear(s->stream, s->salt);
-    for (uint32_t slot = 0; slot < index_slots(s->owner.index); slot++) {
-        uint64_t id = sync_id(s, slot);
-        int r = id == 0 ? 0 : symbol_stream_add(s->stream, id);
+    for (uint32_t slot = 0; slot < s->id_slots; slot++) {
+        int r = s->ids[slot] == 0 ? 0 : symbol_stream_add(s->stream, s->ids[slot]);
 
         CHECK(r == 0); /* both were made for elements_max */
     }
 }
 
-int sync_on_open(struct sync *s, struct cursor *c)
-{
-    uint64_t ids[SKETCH_CAPACITY];
-    struct digest root, ours = index_root(s->owner.index);
-    struct sketch theirs, sketch;
-    uint8_t flags;
-    int count;
-
-    cursor_copy(c, root.bytes, DIGEST_SIZE);
-    s->their_set = (uint32_t)varint_read(c, INT32_MAX);
-    flags = cursor_u8(c);
-    if (flags > 1)
-        return -EBADMSG;
-    s->fresh = flags == 1;
-    if (s->fresh)
-        cursor_copy(c, s->salt, DIGEST_SALT_SIZE);
-    sketch_read(c, &theirs);
-    if (!cursor_finished(c))
-        return -EBADMSG;
-    if (memcmp(root.bytes, ours.bytes, DIGEST_SIZE) == 0 || (s->fresh && !s->allow_fresh)) {
-        s->reply =
-            memcmp(root.bytes, ours.bytes, DIGEST_SIZE) == 0 ? SYNC_SAY_EQUAL : SYNC_SAY_REFUSED;
-        return 0;
-    }
-    sketch = own_sketch(s);
-    sketch_combine(&sketch, &theirs);
-    count = sketch_decode(&sketch, gf64_best(), ids);
-    if (count > 0) {
-        s->path = SYNC_PATH_SKETCH;
-        split_ids(s, ids, (unsigned)count);
-        sync_my_turn(s);
-    } else if (too_different(index_count(s->owner.index), s->their_set)) {
-        sync_descend(s);
-    } else {
-        start_cells(s);
-    }
-    return 0;
-}
-
 void sync_write_cells(struct sync *s, struct output *o)
 {
-    uint32_t count = s->cells_sent / 4, size = index_count(s->owner.index);
+    uint32_t count = s->cells_sent / 4;
 
+    if (s->cells_sent == 0)
+        start_stream(s);
     if (count < SYNC_CELLS_MIN)
-        count = SYNC_CELLS_MIN;
+        count = s->cells_sent == 0 ? SYNC_CELLS_FIRST : SYNC_CELLS_MIN;
     if (count > SYNC_CELLS_MAX)
         count = SYNC_CELLS_MAX;
     if (count > SYMBOL_INDEX_MAX - s->cells_sent)
@@ -133,144 +252,76 @@ void sync_write_cells(struct sync *s, struct output *o)
     symbol_stream_cells(s->stream, s->cells_sent, count, 1, s->cells);
     output_u8(o, SYNC_CELLS);
     varint_write(o, s->cells_sent);
-    varint_write(o, size);
     varint_write(o, count);
     for (uint32_t i = 0; i < count; i++)
-        symbol_write(o, &s->cells[i], s->cells_sent + i, size);
+        symbol_write(o, &s->cells[i]);
     s->cells_sent += count;
 }
 
-static void start_decoder(struct sync *s)
-{
-    s->path = SYNC_PATH_CELLS;
-    symbol_stream_clear(s->stream, s->salt);
-    for (uint32_t slot = 0; slot < index_slots(s->owner.index); slot++) {
-        uint64_t id = sync_id(s, slot);
-        int r = id == 0 ? 0 : symbol_stream_add(s->stream, id);
-
-        CHECK(r == 0);
-    }
-    symbol_decoder_begin(s->decoder, s->stream, s->salt);
-}
-
-/* Queues every own element whose id is among the sorted `ids`; `mask` says which bits count. */
-static void give_matching(struct sync *s, const uint64_t *ids, size_t count, uint64_t mask)
-{
-    for (uint32_t slot = 0; slot < index_slots(s->owner.index); slot++) {
-        uint64_t whole = sync_id(s, slot), id = whole & mask;
-
-        if (whole != 0 && ids_contain(ids, count, id))
-            sync_queue_give(s, slot);
-    }
-}
-
-static void use_decoded(struct sync *s)
-{
-    uint32_t count = symbol_decoder_count(s->decoder), ours = 0;
-
-    for (uint32_t i = 0; i < count; i++) {
-        bool theirs;
-        uint64_t id = symbol_decoder_id(s->decoder, i, &theirs);
-
-        if (theirs) {
-            sync_queue_want(s, id);
-            s->theirs[s->their_count++] = id;
-        }
-    }
-    /* Our own ids go to the end of the array of theirs: together they are the difference. */
-    for (uint32_t i = 0; i < count; i++) {
-        bool theirs;
-        uint64_t id = symbol_decoder_id(s->decoder, i, &theirs);
-
-        if (!theirs)
-            s->theirs[s->their_count + ours++] = id;
-    }
-    ids_sort(s->theirs, s->their_count);
-    ids_sort(s->theirs + s->their_count, ours);
-    give_matching(s, s->theirs + s->their_count, ours, UINT64_MAX);
-    sync_my_turn(s);
-}
-
+/* Cells that were on their way when we interrupted with SUMS are kept, in case they do not do. */
 static int read_cells(struct sync *s, struct cursor *c, bool *ret_full)
 {
     uint32_t first = (uint32_t)varint_read(c, SYMBOL_INDEX_MAX);
-    uint32_t size = (uint32_t)varint_read(c, INT32_MAX);
     uint32_t count = (uint32_t)varint_read(c, SYNC_CELLS_MAX);
+    bool wanted = s->phase == PHASE_FIRST || s->phase == PHASE_SUMS || s->phase == PHASE_SUMMED;
 
     *ret_full = false;
     if (c->failed || count == 0 || count > SYMBOL_INDEX_MAX - first)
         return -EBADMSG;
-    if (first == 0 && s->phase == PHASE_FIRST && s->path == SYNC_PATH_NONE)
-        start_decoder(s);
-    if (s->phase == PHASE_FIRST &&
-        (s->path != SYNC_PATH_CELLS || first != symbol_decoder_cells(s->decoder)))
+    if (wanted && first == 0 && !s->decoding) {
+        start_stream(s);
+        symbol_decoder_begin(s->decoder, s->stream, s->salt);
+        s->decoding = true;
+    }
+    if (wanted &&
+        (s->path != SYNC_PATH_CELLS || !s->decoding || first != symbol_decoder_cells(s->decoder)))
         return -EBADMSG;
-    s->their_set = size;
     for (uint32_t i = 0; i < count; i++) {
         struct symbol cell;
 
-        symbol_read(c, &cell, first + i, size);
+        symbol_read(c, &cell);
         if (c->failed)
             return -EBADMSG;
-        if (s->phase == PHASE_FIRST && symbol_decoder_add(s->decoder, &cell) < 0)
+        if (wanted && !*ret_full && symbol_decoder_add(s->decoder, &cell) < 0)
             *ret_full = true;
     }
     return 0;
 }
 
-int sync_on_cells(struct sync *s, struct cursor *c)
+static int decode_cells(struct sync *s, bool full)
 {
-    uint32_t ours = index_count(s->owner.index), larger, cells;
-    bool full;
-    int r = read_cells(s, c, &full);
+    uint32_t ours = index_count(s->owner.index), larger, cells, count;
+    int r = symbol_decoder_run(s->decoder);
 
-    if (r < 0 || s->phase != PHASE_FIRST)
-        return r; /* late cells are read, checked and ignored */
-    r = symbol_decoder_run(s->decoder);
     if (r > 0) {
-        use_decoded(s);
+        count = symbol_decoder_count(s->decoder);
+        for (uint32_t i = 0; i < count; i++) {
+            bool theirs;
+
+            s->found[i] = symbol_decoder_id(s->decoder, i, &theirs); /* we look for ourselves */
+        }
+        sync_use(s, count);
         return 0;
     }
     larger = ours > s->their_set ? ours : s->their_set;
     cells = symbol_decoder_cells(s->decoder);
-    if (r < 0 || full || (cells > 8 * SKETCH_CAPACITY && cells / 3 * 2 > larger / 10))
-        sync_descend(s); /* lies, or more than a tenth differs */
+    if (r < 0 || full || (cells > SKETCH_MORE_MAX && cells > larger))
+        sync_descend(s); /* lies, or most of it differs */
     return 0;
 }
 
-void sync_write_want(struct sync *s, struct output *o)
+int sync_on_cells(struct sync *s, struct cursor *c)
 {
-    uint32_t count = s->want_count - s->want_sent;
-    uint64_t *ids = s->wants + s->want_sent;
+    bool full;
+    int r = read_cells(s, c, &full);
 
-    if (count > SYNC_WANTS_MAX)
-        count = SYNC_WANTS_MAX;
-    for (uint32_t i = 0; i < count; i++)
-        ids[i] = (uint32_t)ids[i];
-    ids_sort(ids, count);
-    output_u8(o, SYNC_WANT);
-    varint_write(o, count);
-    for (uint32_t i = 0; i < count; i++)
-        output_le32(o, (uint32_t)ids[i]);
-    s->want_sent += count;
+    if (r < 0 || s->phase != PHASE_FIRST)
+        return r; /* late cells are read and checked, and wait or are ignored */
+    return decode_cells(s, full);
 }
 
-int sync_on_want(struct sync *s, struct cursor *c)
+int sync_on_too_few(struct sync *s)
 {
-    uint64_t halves[SYNC_WANTS_MAX];
-    uint32_t count = (uint32_t)varint_read(c, SYNC_WANTS_MAX);
-
-    for (uint32_t i = 0; i < count; i++) {
-        halves[i] = cursor_le32(c);
-        if (c->failed || (i > 0 && halves[i] < halves[i - 1]))
-            return -EBADMSG;
-    }
-    /* Each of these costs us a pass over all elements. */
-    if (c->failed || count == 0 ||
-        ++s->want_messages > s->limits.elements_max / SYNC_WANTS_MAX + SYNC_WANTS_MESSAGES_MORE)
-        return -EBADMSG;
-    if (s->phase == PHASE_CELLS)
-        s->phase = PHASE_THEIRS; /* interrupted: the rest of this turn follows */
-    give_matching(s, halves, count, UINT32_MAX);
-    return 0;
+    s->phase = PHASE_FIRST;
+    return s->decoding ? decode_cells(s, false) : 0;
 }

@@ -90,8 +90,10 @@ static void the_cheapest_path_is_taken(void **state)
         { { 5000, 30, 34, 0 }, SYNC_PATH_SKETCH, 4 }, /* open; answer; push, done; done */
         { { 5000, 64, 0, 0 }, SYNC_PATH_SKETCH, 4 },
         { { 5000, 0, 64, 0 }, SYNC_PATH_SKETCH, 3 }, /* nothing is wanted: open; push, done; done */
-        { { 5000, 33, 32, 0 }, SYNC_PATH_CELLS, 5 }, /* open; cells; wants; push, done; done */
-        { { 9000, 150, 250, 0 }, SYNC_PATH_CELLS, 5 },
+        /* open; estimate; sums; answer; push, done; equal */
+        { { 5000, 33, 32, 0 }, SYNC_PATH_SUMS, 6 },
+        { { 5000, 0, 100, 0 }, SYNC_PATH_SUMS, 5 },
+        { { 9000, 150, 250, 0 }, SYNC_PATH_CELLS, 5 }, /* open; cells; wants; push, done; equal */
         { { 500, 300, 300, 0 }, SYNC_PATH_TRIE, 0 },
         { { 100, 2000, 0, 0 }, SYNC_PATH_TRIE, 0 },
     };
@@ -134,6 +136,129 @@ static void a_collision_costs_time_only(void **state)
     assert_int_equal(sync_state(b.sync), SYNC_DIFFERENT);
     (void)test_session(&a, &b, fresh);
     check_equal(&a, &b);
+    test_side_close(&a);
+    test_side_close(&b);
+}
+
+static void a_question_costs_few_bytes(void **state)
+{
+    struct shape shape = { 500, 0, 0, 0 };
+    struct test_side a, b;
+
+    test_side_open(&a, 1000, 100);
+    test_side_open(&b, 1000, 100);
+    fill(&a, &b, &shape, 1);
+    sync_ask(a.sync, test_salt, false);
+    sync_listen(b.sync, test_salt, false);
+    assert_int_equal(test_talk(&a, &b), 2);
+    check_equal(&a, &b);
+    assert_int_equal(a.bytes, 17);
+    assert_int_equal(b.bytes, 1);
+    /* And when they are not equal, who was asked opens. */
+    test_side_add(&a, 1000, 1);
+    test_side_add(&b, 1001, 1);
+    sync_ask(a.sync, test_salt, false);
+    sync_listen(b.sync, test_salt, false);
+    assert_int_equal(test_talk(&a, &b), 5);
+    check_equal(&a, &b);
+    assert_int_equal(sync_path(a.sync), SYNC_PATH_SKETCH);
+    assert_int_equal(a.taken + b.taken, 2);
+    test_side_close(&a);
+    test_side_close(&b);
+}
+
+/* The aims that bytes are counted for: 620 besides the elements up to 64 of a hundred thousand when
+ * half are to be asked for; 24 each from 65 on, in two round trips. */
+static void bytes_are_few(void **state)
+{
+    static const struct {
+        uint32_t shared, only_a, only_b;
+        size_t bytes;
+    } cases[] = {
+        { 100000, 0, 1, 542 },          { 100000, 1, 0, 548 },
+        { 100000, 0, 64, 542 },         { 100000, 32, 32, 610 },
+        { 10000, 64, 0, 620 },          { 100000, 33, 32, 65 * 24 },
+        { 100000, 50, 50, 100 * 24 },   { 100000, 100, 0, 100 * 24 },
+        { 100000, 128, 128, 256 * 24 }, { 100000, 500, 500, 1000 * 24 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct shape shape = { cases[i].shared, cases[i].only_a, cases[i].only_b, 0 };
+        struct test_side a, b;
+        unsigned changes;
+
+        test_side_open(&a, 102000, 4096);
+        test_side_open(&b, 102000, 4096);
+        fill(&a, &b, &shape, 1);
+        changes = test_session(&a, &b, NULL);
+        check_equal(&a, &b);
+        assert_true(a.bytes + b.bytes <= cases[i].bytes);
+        assert_true(changes <= (cases[i].only_a + cases[i].only_b <= 64 ? 4 : 6));
+        test_side_close(&a);
+        test_side_close(&b);
+    }
+}
+
+/* Puts into an ESTIMATE what the initiator itself would say, so that nothing seems to differ. */
+static void forge_estimate(const struct shape *shape, uint8_t *bytes, size_t size)
+{
+    static uint8_t own[SYNC_MESSAGE_SIZE_MAX];
+    struct test_side a, b;
+    struct output o = output_make(own, sizeof(own));
+
+    test_side_open(&a, 12000, 1000);
+    test_side_open(&b, 12000, 1000);
+    fill(&a, &b, shape, 1);
+    sync_open(b.sync, test_salt, NULL);
+    sync_listen(a.sync, test_salt, false);
+    assert_int_equal(sync_send(b.sync, &o), 1);
+    assert_int_equal(sync_receive(a.sync, own, o.size), 0);
+    o = output_make(own, sizeof(own));
+    assert_int_equal(sync_send(a.sync, &o), 1);
+    assert_int_equal(own[0], TEST_ESTIMATE);
+    assert_int_equal(o.size, size);
+    memcpy(bytes, own, size);
+    test_side_close(&a);
+    test_side_close(&b);
+}
+
+/* The estimate may be far too low: what the larger sketch was too small for is found by cells. */
+static void too_few_sums_are_said(void **state)
+{
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+    struct shape shape = { 4000, 150, 150, 0 };
+    struct test_side a, b;
+    unsigned estimates = 0, said = 0, cells = 0;
+
+    test_side_open(&a, 12000, 1000);
+    test_side_open(&b, 12000, 1000);
+    fill(&a, &b, &shape, 1);
+    sync_open(a.sync, test_salt, NULL);
+    sync_listen(b.sync, test_salt, false);
+    for (;;) {
+        struct output o = output_make(bytes, sizeof(bytes));
+        struct test_side *to = &b;
+
+        /* One batch of cells is on its way when the sums are sent. */
+        bool hold = estimates == 1 && cells == 0;
+
+        if (hold || sync_send(a.sync, &o) == 0) {
+            to = &a;
+            if (sync_send(b.sync, &o) == 0)
+                break;
+        }
+        if (bytes[0] == TEST_ESTIMATE) {
+            estimates++;
+            forge_estimate(&shape, bytes, o.size);
+        }
+        cells += bytes[0] == TEST_CELLS;
+        said += bytes[0] == TEST_TOO_FEW;
+        assert_int_equal(sync_receive(to->sync, bytes, o.size), 0);
+    }
+    assert_int_equal(estimates, 1);
+    assert_int_equal(said, 1);
+    check_equal(&a, &b);
+    assert_int_equal(sync_path(a.sync), SYNC_PATH_CELLS);
     test_side_close(&a);
     test_side_close(&b);
 }
@@ -322,7 +447,7 @@ static void truncated_messages_end_the_session(void **state)
                         break;
                 }
                 (void)from;
-                if (number++ == victim && bytes[0] != 5) {
+                if (number++ == victim && bytes[0] >= SYNC_ELEMENT_KINDS && o.size > 1) {
                     o.size = o.size * (victim % 4) / 4;
                     assert_int_equal(sync_receive(to->sync, bytes, o.size), -EBADMSG);
                     done = true;
@@ -339,8 +464,8 @@ static void truncated_messages_end_the_session(void **state)
 /* A peer that ends turn after turn, so that we sort and look again and again. */
 static void endless_turns_are_cut_short(void **state)
 {
-    static const uint8_t again[] = { 9, 1, 5, 0, 0, 0, 0, 0, 0, 0 };
-    static const uint8_t want[] = { 4, 1, 0, 0, 0, 0 };
+    static const uint8_t again[] = { 77, 1, 5, 0, 0, 0, 0, 0, 0, 0 };
+    static const uint8_t want[] = { 74, 1, 0, 0, 0, 0 };
     static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
     struct output o = output_make(bytes, sizeof(bytes));
     struct shape shape = { 50, 1, 0, 0 };
@@ -368,7 +493,7 @@ static void endless_turns_are_cut_short(void **state)
 
 static void greed_is_cut_short(void **state)
 {
-    static const uint8_t everything[] = { 7, 0, 0, 0 }; /* groups of the root: "I have nothing" */
+    static const uint8_t everything[] = { 75, 0, 0, 0 }; /* groups of the root: "I have nothing" */
     static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
     struct output o = output_make(bytes, sizeof(bytes));
     struct shape shape = { 500, 0, 0, 0 };
@@ -396,6 +521,9 @@ int main(void)
         cmocka_unit_test(equal_sets_say_one_word),
         cmocka_unit_test(the_cheapest_path_is_taken),
         cmocka_unit_test(a_collision_costs_time_only),
+        cmocka_unit_test(a_question_costs_few_bytes),
+        cmocka_unit_test(bytes_are_few),
+        cmocka_unit_test(too_few_sums_are_said),
         cmocka_unit_test(a_fresh_salt_may_be_refused),
         cmocka_unit_test(delay_does_not_matter),
         cmocka_unit_test(small_capacities_make_progress),

@@ -8,11 +8,17 @@
 #include "org/org_test.h"
 #include "org/sync.h"
 
-enum { TEST_PAYLOAD_SIZE = 2 * DIGEST_SIZE };
+/* Kinds of messages are written out, as somebody else would read them. */
+enum {
+    TEST_PAYLOAD_SIZE = 1 + 2 * DIGEST_SIZE,
+    TEST_ESTIMATE = 69,
+    TEST_CELLS = 70,
+    TEST_TOO_FEW = 72
+};
 
 static const uint8_t test_salt[DIGEST_SALT_SIZE] = { 's', 'a', 'l', 't' };
 
-/* One side: a set whose elements are their key and value and nothing else. */
+/* One side: a set whose elements are a byte that says so, their key and their value. */
 struct test_side {
     struct index *index;
     struct sync *sync;
@@ -31,6 +37,7 @@ static inline int test_give(void *context, uint32_t slot, const struct sync_peer
 
     if (index_id(side->index, slot) == 0)
         return -1;
+    output_u8(o, 1);
     output_copy(o, merkle_key(trie, slot)->bytes, DIGEST_SIZE);
     output_copy(o, merkle_value(trie, slot)->bytes, DIGEST_SIZE);
     return 0;
@@ -45,10 +52,10 @@ static inline int test_take(void *context, const uint8_t *bytes, size_t size)
     uint32_t slot;
     int r;
 
-    if (size != TEST_PAYLOAD_SIZE)
+    if (size != TEST_PAYLOAD_SIZE || bytes[0] != 1)
         return -1;
-    memcpy(key.bytes, bytes, DIGEST_SIZE);
-    memcpy(value.bytes, bytes + DIGEST_SIZE, DIGEST_SIZE);
+    memcpy(key.bytes, bytes + 1, DIGEST_SIZE);
+    memcpy(value.bytes, bytes + 1 + DIGEST_SIZE, DIGEST_SIZE);
     slot = merkle_find(trie, &key);
     if (slot != MERKLE_NONE &&
         memcmp(merkle_value(trie, slot)->bytes, value.bytes, DIGEST_SIZE) >= 0)
@@ -91,25 +98,22 @@ static inline void test_side_add(struct test_side *side, uint64_t number, uint64
 static inline void test_count(struct test_side *side, const uint8_t *bytes, size_t size)
 {
     side->messages++;
-    if (bytes[0] == 5) {
-        side->given += size - 1;
-        side->bytes += 1;
+    if (bytes[0] < SYNC_ELEMENT_KINDS) {
+        side->given += size;
         return;
     }
     side->bytes += size;
-    side->cell_bytes += bytes[0] == 6 ? size : 0;
+    side->cell_bytes += bytes[0] == TEST_CELLS ? size : 0;
 }
 
-/* Runs a session over a transport without delay; returns how many times the speaker changed. */
-static inline unsigned test_session(struct test_side *a, struct test_side *b,
-                                    const uint8_t *fresh_salt)
+/* Lets two sessions that have begun talk over a transport without delay; returns how many times the
+ * speaker changed. */
+static inline unsigned test_talk(struct test_side *a, struct test_side *b)
 {
     static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
     struct test_side *speaker = NULL;
     unsigned changes = 0;
 
-    sync_open(a->sync, test_salt, fresh_salt);
-    sync_listen(b->sync, test_salt, true);
     for (;;) {
         struct output o = output_make(bytes, sizeof(bytes));
         struct test_side *from = a, *to = b;
@@ -126,4 +130,12 @@ static inline unsigned test_session(struct test_side *a, struct test_side *b,
         if (sync_receive(to->sync, bytes, o.size) < 0)
             return changes;
     }
+}
+
+static inline unsigned test_session(struct test_side *a, struct test_side *b,
+                                    const uint8_t *fresh_salt)
+{
+    sync_open(a->sync, test_salt, fresh_salt);
+    sync_listen(b->sync, test_salt, true);
+    return test_talk(a, b);
 }

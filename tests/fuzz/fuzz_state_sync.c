@@ -35,7 +35,7 @@ static int take(void *context, const uint8_t *bytes, size_t size)
 
 static void make_once(void)
 {
-    struct sync_limits limits = { ELEMENTS, 80, 40 };
+    struct sync_limits limits = { ELEMENTS, 400, 40 };
     struct sync_owner owner = { .give = give, .take = take };
 
     if (fuzz_session)
@@ -70,6 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     make_once();
     if (data[0] & 1)
         sync_open(fuzz_session, salt, NULL);
+    else if (data[0] & 4)
+        sync_ask(fuzz_session, salt, data[0] & 2);
     else
         sync_listen(fuzz_session, salt, data[0] & 2);
     data++;

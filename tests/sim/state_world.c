@@ -391,7 +391,7 @@ static size_t distort(struct state_world *w, uint8_t *bytes, size_t size)
     case 3:
         for (size_t i = 0; i < size; i++)
             bytes[i] = (uint8_t)rng_next(&w->rng);
-        bytes[0] = (uint8_t)rng_below(&w->rng, 12);
+        bytes[0] = (uint8_t)(SYNC_ELEMENT_KINDS - 8 + rng_below(&w->rng, 26));
         return size;
     default:
         return size;
@@ -432,6 +432,7 @@ static void note_end(struct state_world *w, uint16_t node)
     w->counts[STATE_COUNT_DIFFERENT] += sync_state(n->sync) == SYNC_DIFFERENT;
     w->counts[STATE_COUNT_FAILED] += sync_state(n->sync) == SYNC_FAILED;
     w->counts[STATE_COUNT_SKETCH] += sync_path(n->sync) == SYNC_PATH_SKETCH;
+    w->counts[STATE_COUNT_SUMS] += sync_path(n->sync) == SYNC_PATH_SUMS;
     w->counts[STATE_COUNT_TRIE] += sync_path(n->sync) == SYNC_PATH_TRIE;
     equal = sync_state(n->sync) == SYNC_EQUAL;
     state_hang_up(w, node);
