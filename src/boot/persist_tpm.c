@@ -55,18 +55,47 @@ static int make_content(const struct binding *b, struct secret *ret, struct fail
     return r;
 }
 
-static int seal(struct stage1 *s, const struct secret *content, struct token_tpm2 *token,
-                struct failure *f)
+/* A place that no route of the disk's header is at, so that those stay good until they are
+ * replaced. A header names no more than half of the places, unless somebody edited it. */
+static unsigned free_place(const struct stage1 *s)
 {
-    static struct seal_blob blob;
-    int r = seal_make(&s->persist.policy, s->facts.pcr7.value, content, &blob, f);
+    const struct luks_header *header = &s->persist.header;
+    unsigned taken = s->persist.places, place = 0;
+
+    for (unsigned i = 0; i < header->token_count; i++) {
+        const struct token_tpm2 *token = &header->tokens[i];
+        struct failure ignored = FAILURE_NONE;
+        struct seal_description description;
+        struct seal_blob blob = { .size = token->sealed_size };
+
+        if (token->sealed_size > sizeof(blob.bytes))
+            continue;
+        memcpy(blob.bytes, token->sealed, token->sealed_size);
+        if (seal_describe(&blob, &s->persist.policy, &description, &ignored) == 0)
+            taken |= 1u << description.place;
+    }
+    while (place < SEAL_PLACES - 1 && taken & 1u << place)
+        place++;
+    return place;
+}
+
+static int seal(struct stage1 *s, const struct secret *owner, const struct secret *content,
+                struct token_tpm2 *token, struct failure *f)
+{
+    const struct seal_target target = { .policy = &s->persist.policy,
+                                        .pcr7 = s->facts.pcr7.value,
+                                        .place = free_place(s),
+                                        .owner = owner };
+    struct seal_blob blob;
+    int r = seal_make(&target, content, &blob, f);
 
     if (r < 0)
         return r;
     _Static_assert((int)SEAL_BLOB_MAX <= (int)TOKEN_SEALED_MAX,
-                   "what the TPM makes fits into a token");
+                   "what is stored for the TPM fits into a token");
     token->sealed_size = blob.size;
     memcpy(token->sealed, blob.bytes, blob.size);
+    s->persist.places = 1u << target.place;
     return 0;
 }
 
@@ -75,18 +104,23 @@ static int enroll(struct stage1 *s, struct volume *v, const struct binding *b,
 {
     static struct token_tpm2 token;
     _cleanup_secret_ struct secret content = SECRET_INIT, passphrase = SECRET_INIT;
+    _cleanup_secret_ struct secret owner = SECRET_INIT;
     const struct volume_route route = { &token, &passphrase };
     int r;
 
     token = (struct token_tpm2){ .policy = TOKEN_POLICY_LOCAL };
     r = read_org(token.org, f);
     if (r == 0)
+        r = derive_owner(key, b->uuid, &owner, f);
+    if (r == 0)
         r = make_content(b, &content, f);
     if (r == 0)
-        r = seal(s, &content, &token, f);
+        r = seal(s, &owner, &content, &token, f);
     if (r == 0)
         r = derive_passphrase(content.bytes, token.org, b->uuid, &passphrase, f);
-    return r < 0 ? r : volume_set_tpm(v, key, &route, 1, f);
+    if (r == 0)
+        r = volume_set_tpm(v, key, &route, 1, f);
+    return r < 0 ? r : seal_keep(&owner, s->persist.places, f);
 }
 
 void persist_tpm_enroll(struct stage1 *s, struct volume *v, const struct binding *b,
@@ -104,8 +138,7 @@ void persist_tpm_enroll(struct stage1 *s, struct volume *v, const struct binding
     else
         r = seal_prepare(s->facts.cmdline.epoch, &f);
     if (r < 0 && f.code == CODE_TPM_OWNED)
-        r = 0; /* perhaps it is ours already: what it is owned by is looked at when the key is used
-                */
+        r = 0; /* perhaps it is ours already: sealing shows it */
     if (r == 0)
         r = enroll(s, v, b, key, &f);
     s->facts.persist.enrolled = r == 0;
@@ -144,7 +177,7 @@ static int own(struct stage1 *s, int fd, const char *uuid, const struct secret *
     if (r == 0)
         r = derive_lockout(key, uuid, &lockout, f);
     if (r == 0)
-        r = seal_provision(&owner, &lockout, s->facts.cmdline.epoch, f);
+        r = seal_provision(&owner, &lockout, s->facts.cmdline.epoch, s->persist.places, f);
     if (r < 0)
         return r;
     r = write_note(fd, uuid);

@@ -48,6 +48,7 @@ struct stage1_persist {
     struct seal_policy policy; /* of this generation */
     struct secret sealed;      /* what the TPM gave: the preboot secret, then the binding's hash */
     unsigned token;            /* the one that it came from */
+    unsigned places;           /* in the TPM, of that or of newer ones: a set (disk/seal.h) */
     struct failure refusal;    /* why it gave none; FAILURE_NONE when nothing was sealed */
 };
 

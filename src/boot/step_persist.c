@@ -191,13 +191,29 @@ struct opening {
     char node[VOLUME_NODE_SIZE];
 };
 
+/* A disk that was there has gone, or somebody took its header away. A new one would be a machine
+ * without its state, its keys and its people, and nobody asked for that. Whoever does, clears the
+ * TPM: what was sealed for the old disk goes with it. */
+static int check_owner(const struct stage1 *s, struct failure *f)
+{
+    bool owned = false;
+    int r = s->tpm_present ? seal_is_owned(&owned, f) : 0;
+
+    if (r == 0 && owned)
+        r = failure_set(f, CODE_PERSIST_OWNED, -EKEYREJECTED, "%s is empty, and the TPM is not",
+                        s->persist.device.name);
+    return r;
+}
+
 /* In this order a power cut at any moment leaves either a disk that says it is unfinished, which
  * nothing was ever written to, or one that opens. The TPM gets its owner only afterwards (use()):
  * its authorization follows from the volume key, and must not be that of a disk that is gone. */
 static int make(struct stage1 *s, const char *device, struct opening *o, struct failure *f)
 {
-    int r;
+    int r = check_owner(s, f);
 
+    if (r < 0)
+        return r;
     stage1_note(s, "persist", "made anew");
     s->facts.persist.route = "new";
     r = adopt_table(s, f);

@@ -69,8 +69,10 @@ static int look(struct stage1 *s, struct failure *f)
 /* Only what this TPM alone opens; a token that wants the org's shares is for later code. */
 static int open_token(struct stage1 *s, const struct token_tpm2 *token, struct failure *f)
 {
-    static struct seal_blob blob;
+    struct seal_description description;
     struct seal_ticket ticket;
+    struct seal_blob blob;
+    int r;
 
     if (token->policy != TOKEN_POLICY_LOCAL)
         return failure_set(f, CODE_UNSEAL_BLOB, -ENOTSUP, "the token wants shares of an org");
@@ -78,7 +80,12 @@ static int open_token(struct stage1 *s, const struct token_tpm2 *token, struct f
         return failure_set(f, CODE_UNSEAL_BLOB, -ERANGE, "the sealed secret is too large");
     memcpy(blob.bytes, token->sealed, token->sealed_size);
     blob.size = token->sealed_size;
-    return seal_open(&s->persist.policy, &blob, &s->ticket, &s->persist.sealed, &ticket, f);
+    r = seal_describe(&blob, &s->persist.policy, &description, f);
+    if (r == 0)
+        r = seal_open(&s->persist.policy, &blob, &s->ticket, &s->persist.sealed, &ticket, f);
+    if (r == 0)
+        s->persist.places = 1u << description.place;
+    return r;
 }
 
 /* The first refusal is the one to tell, but for the epoch, which no other token gets around. */

@@ -10,7 +10,8 @@
 #include "disk/epoch.h"
 
 enum {
-    FORMAT_VERSION = 1,
+    BLOB_VERSION = 2, /* 1 was an object below the storage root key */
+    TICKET_VERSION = 1,
     MAGIC_SIZE = 8,
     SUM_SIZE = 32,
     HALF = SEAL_POINT_SIZE / 2,
@@ -21,7 +22,8 @@ enum {
 #define BLOB_MAGIC   "brochtpm"
 #define TICKET_MAGIC "brochtkt"
 
-_Static_assert(SEAL_PRIVATE_MAX + 256 <= SEAL_BLOB_MAX, "a blob holds its parts");
+_Static_assert(MAGIC_SIZE + 3 + sizeof(struct seal_parts) + SUM_SIZE <= SEAL_BLOB_MAX,
+               "a blob holds its parts");
 _Static_assert(MAGIC_SIZE + 4 + TICKET_VALUE_MAX <= SEAL_TICKET_MAX, "a ticket holds its value");
 
 struct message {
@@ -52,49 +54,43 @@ void seal_blob_encode(const struct seal_parts *parts, struct seal_blob *ret)
     struct message m = { .size = 0 };
     uint8_t sum[SUM_SIZE];
 
-    CHECK(parts->private_size > 0 && parts->private_size <= SEAL_PRIVATE_MAX);
+    CHECK(parts->place < SEAL_PLACES);
     add(&m, BLOB_MAGIC, MAGIC_SIZE);
-    add_number(&m, FORMAT_VERSION, 2);
+    add_number(&m, BLOB_VERSION, 2);
+    add_number(&m, parts->place, 1);
     add(&m, parts->pcr7, sizeof(parts->pcr7));
     add(&m, parts->key_name, sizeof(parts->key_name));
     add(&m, parts->point, sizeof(parts->point));
-    add(&m, parts->unique, sizeof(parts->unique));
-    add_number(&m, (uint32_t)parts->private_size, 2);
-    add(&m, parts->private_area, parts->private_size);
     hash(m.bytes, m.size, sum);
     add(&m, sum, sizeof(sum));
     ret->size = m.size;
     memcpy(ret->bytes, m.bytes, m.size);
 }
 
-/* What stands before `size` bytes of payload in both formats. */
-static bool starts_with(struct cursor *c, const char *magic)
+/* What both formats start with. */
+static bool starts_with(struct cursor *c, const char *magic, uint16_t version)
 {
     const uint8_t *found = cursor_take(c, MAGIC_SIZE);
 
-    return found && memcmp(found, magic, MAGIC_SIZE) == 0 && cursor_be16(c) == FORMAT_VERSION;
+    return found && memcmp(found, magic, MAGIC_SIZE) == 0 && cursor_be16(c) == version;
 }
 
 int seal_blob_decode(const struct seal_blob *blob, struct seal_parts *ret)
 {
-    struct seal_parts parts = { .private_size = 0 };
+    struct seal_parts parts = { .place = 0 };
     uint8_t sum[SUM_SIZE], expected[SUM_SIZE];
     struct cursor c = cursor_make(blob->bytes, blob->size);
     size_t summed;
 
-    if (blob->size > SEAL_BLOB_MAX || !starts_with(&c, BLOB_MAGIC))
+    if (blob->size > SEAL_BLOB_MAX || !starts_with(&c, BLOB_MAGIC, BLOB_VERSION))
         return -EBADMSG;
+    cursor_copy(&c, &parts.place, sizeof(parts.place));
     cursor_copy(&c, parts.pcr7, sizeof(parts.pcr7));
     cursor_copy(&c, parts.key_name, sizeof(parts.key_name));
     cursor_copy(&c, parts.point, sizeof(parts.point));
-    cursor_copy(&c, parts.unique, sizeof(parts.unique));
-    parts.private_size = cursor_be16(&c);
-    if (parts.private_size == 0 || parts.private_size > SEAL_PRIVATE_MAX)
-        return -EBADMSG;
-    cursor_copy(&c, parts.private_area, parts.private_size);
     summed = c.offset;
     cursor_copy(&c, sum, sizeof(sum));
-    if (!cursor_finished(&c))
+    if (!cursor_finished(&c) || parts.place >= SEAL_PLACES)
         return -EBADMSG;
     hash(blob->bytes, summed, expected);
     if (memcmp(sum, expected, SUM_SIZE) != 0)
@@ -109,7 +105,7 @@ void seal_ticket_encode(const TPMT_TK_VERIFIED *ticket, struct seal_ticket *ret)
 
     CHECK(ticket->digest.size <= TICKET_VALUE_MAX);
     add(&m, TICKET_MAGIC, MAGIC_SIZE);
-    add_number(&m, FORMAT_VERSION, 2);
+    add_number(&m, TICKET_VERSION, 2);
     add_number(&m, ticket->digest.size, 2);
     add(&m, ticket->digest.buffer, ticket->digest.size);
     ret->size = m.size;
@@ -121,7 +117,7 @@ int seal_ticket_decode(const struct seal_ticket *ticket, TPMT_TK_VERIFIED *ret)
     TPMT_TK_VERIFIED decoded = { .tag = TPM2_ST_VERIFIED, .hierarchy = TPM2_RH_OWNER };
     struct cursor c = cursor_make(ticket->bytes, ticket->size);
 
-    if (ticket->size > SEAL_TICKET_MAX || !starts_with(&c, TICKET_MAGIC))
+    if (ticket->size > SEAL_TICKET_MAX || !starts_with(&c, TICKET_MAGIC, TICKET_VERSION))
         return -EBADMSG;
     decoded.digest.size = cursor_be16(&c);
     if (decoded.digest.size == 0 || decoded.digest.size > TICKET_VALUE_MAX)
@@ -238,12 +234,11 @@ TPM2B_NAME seal_public_name(const TPM2B_PUBLIC *area)
     return make_name(&m);
 }
 
-TPM2B_NAME seal_epoch_name(void)
+TPM2B_NAME seal_index_name(const TPM2B_NV_PUBLIC *area)
 {
-    const TPM2B_NV_PUBLIC area = seal_epoch_public();
     struct message m = { .size = 0 };
 
-    CHECK(Tss2_MU_TPMS_NV_PUBLIC_Marshal(&area.nvPublic, m.bytes, sizeof(m.bytes), &m.size) ==
+    CHECK(Tss2_MU_TPMS_NV_PUBLIC_Marshal(&area->nvPublic, m.bytes, sizeof(m.bytes), &m.size) ==
           TSS2_RC_SUCCESS);
     return make_name(&m);
 }
@@ -291,23 +286,17 @@ static void policy_pcr(uint8_t policy[static SUM_SIZE], const uint8_t pcr7[stati
     hash(m.bytes, m.size, policy);
 }
 
-TPM2B_PUBLIC seal_object_public(const uint8_t key_name[static PCRSIG_DIGEST_SIZE],
-                                const uint8_t pcr7[static SEAL_PCR_SIZE], const uint8_t *unique)
+TPM2B_NV_PUBLIC seal_place_public(const struct seal_parts *parts)
 {
-    TPM2B_PUBLIC object = {
-        .publicArea = {
-            .type = TPM2_ALG_KEYEDHASH,
-            .nameAlg = TPM2_ALG_SHA256,
-            .objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_NODA,
-            .authPolicy.size = SUM_SIZE,
-            .parameters.keyedHashDetail.scheme.scheme = TPM2_ALG_NULL,
-            .unique.keyedHash.size = unique ? SUM_SIZE : 0,
-        },
+    TPM2B_NV_PUBLIC area = {
+        .nvPublic = { .nvIndex = SEAL_PLACE_INDEX + parts->place,
+                      .nameAlg = TPM2_ALG_SHA256,
+                      .attributes = SEAL_PLACE_ATTRIBUTES,
+                      .authPolicy.size = SUM_SIZE,
+                      .dataSize = SEAL_CONTENT_SIZE },
     };
 
-    policy_authorize(key_name, object.publicArea.authPolicy.buffer);
-    policy_pcr(object.publicArea.authPolicy.buffer, pcr7);
-    if (unique)
-        memcpy(object.publicArea.unique.keyedHash.buffer, unique, SUM_SIZE);
-    return object;
+    policy_authorize(parts->key_name, area.nvPublic.authPolicy.buffer);
+    policy_pcr(area.nvPublic.authPolicy.buffer, parts->pcr7);
+    return area;
 }

@@ -3,17 +3,16 @@
  *
  * Blob, numbers big-endian as the TPM's own:
  *
- *     8  "brochtpm"          2  version, 1
+ *     8  "brochtpm"          2  version, 2
+ *     1  place
  *     32 PCR 7 that it is sealed for
  *     32 name of the PCR-policy key, without its algorithm
  *     64 public point of the storage root key: x, y
- *     32 `unique` of the sealed object's public area
- *     2  size of the private area, and the area
  *     32 SHA-256 of all before
  *
- * Both public areas have one form, so only what differs is stored, and nothing that somebody else
- * may have written goes through the library's decoders. The sum finds damage; whoever changes the
- * blob on purpose meets the TPM.
+ * The place's public area follows from these, so nothing that somebody else may have written goes
+ * through the library's decoders. The sum finds damage; whoever changes the blob on purpose meets
+ * the TPM.
  *
  * Ticket: 8 "brochtkt", 2 version (1), 2 size of the TPM's value, the value; the rest of a
  * TPMT_TK_VERIFIED is fixed. */
@@ -25,15 +24,19 @@
 
 #define SEAL_SRK_HANDLE 0x81000001u
 
-enum { SEAL_POINT_SIZE = 64, SEAL_PRIVATE_MAX = 512 };
+/* NV indices of the places, one after the other. */
+#define SEAL_PLACE_INDEX 0x01800101u
+
+/* ownerwrite | policyread | no_da | written */
+#define SEAL_PLACE_ATTRIBUTES 0x22080002u
+
+enum { SEAL_POINT_SIZE = 64 };
 
 struct seal_parts {
+    uint8_t place;
     uint8_t pcr7[SEAL_PCR_SIZE];
     uint8_t key_name[PCRSIG_DIGEST_SIZE];
     uint8_t point[SEAL_POINT_SIZE];
-    uint8_t unique[PCRSIG_DIGEST_SIZE];
-    size_t private_size;
-    uint8_t private_area[SEAL_PRIVATE_MAX];
 };
 
 void seal_blob_encode(const struct seal_parts *parts, struct seal_blob *ret);
@@ -56,16 +59,13 @@ MUST_USE bool seal_srk_fits(const TPM2B_PUBLIC *key, uint8_t ret_point[static SE
 /* The PCR-policy key as a TPM loads it. */
 TPM2B_PUBLIC seal_key_public(const struct seal_policy *policy);
 
-/* Public area of the sealed object: template when `unique` is NULL. */
-TPM2B_PUBLIC seal_object_public(const uint8_t key_name[static PCRSIG_DIGEST_SIZE],
-                                const uint8_t pcr7[static SEAL_PCR_SIZE], const uint8_t *unique);
-
-/* The epoch index, as it is once it was written. */
+/* Public areas of indices, as they are once they were written. */
 TPM2B_NV_PUBLIC seal_epoch_public(void);
+TPM2B_NV_PUBLIC seal_place_public(const struct seal_parts *parts);
 
 /* Names: the algorithm's two bytes, and the digest. */
 TPM2B_NAME seal_public_name(const TPM2B_PUBLIC *area);
-TPM2B_NAME seal_epoch_name(void);
+TPM2B_NAME seal_index_name(const TPM2B_NV_PUBLIC *area);
 
 /* Selects PCRs of the SHA-256 bank. */
 TPML_PCR_SELECTION seal_pcr_selection(uint32_t mask);

@@ -15,7 +15,8 @@ struct opening {
     const struct seal_policy *policy;
     struct seal_parts parts;
     TPM2B_NAME key_name;
-    ESYS_TR srk, epoch, session, object;
+    TPM2B_NV_PUBLIC area; /* of the place */
+    ESYS_TR srk, epoch, place, session;
     TPMT_TK_VERIFIED ticket;
     bool has_ticket, new_ticket;
     struct failure *f;
@@ -23,10 +24,13 @@ struct opening {
 
 static int start(struct opening *o)
 {
+    const TPM2B_NV_PUBLIC epoch = seal_epoch_public();
     TSS2_RC rc = seal_srk_assume(o->parts.point, &o->srk);
 
     if (rc == TSS2_RC_SUCCESS)
-        rc = seal_epoch_assume(&o->epoch);
+        rc = seal_index_assume(&epoch, &o->epoch);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = seal_index_assume(&o->area, &o->place);
     if (rc != TSS2_RC_SUCCESS)
         return seal_refused(o->f, CODE_TPM_COMMAND, rc, "the library does not take a handle");
     rc = seal_session(o->srk, TPM2_SE_POLICY, TPMA_SESSION_ENCRYPT, &o->session);
@@ -78,7 +82,8 @@ static int measured_machine(struct opening *o)
 /* A refusal that an index which is not ours explains. 0: it is ours. */
 static int blame_index(struct opening *o, TSS2_RC rc)
 {
-    const int r = seal_epoch_look();
+    const TPM2B_NV_PUBLIC area = seal_epoch_public();
+    const int r = seal_index_look(&area);
 
     if (r == -ENOENT)
         return seal_refused(o->f, CODE_UNSEAL_NV, rc, "the TPM has no epoch");
@@ -152,21 +157,6 @@ static int authorized(struct opening *o)
     return 0;
 }
 
-static int load(struct opening *o)
-{
-    const TPM2B_PUBLIC area = seal_object_public(o->parts.key_name, o->parts.pcr7, o->parts.unique);
-    TPM2B_PRIVATE private_area = { .size = (UINT16)o->parts.private_size };
-    TSS2_RC rc;
-
-    memcpy(private_area.buffer, o->parts.private_area, o->parts.private_size);
-    rc = Esys_Load(tpm_esys(), o->srk, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &private_area,
-                   &area, &o->object);
-    if (rc == TSS2_RC_SUCCESS)
-        return 0;
-    return seal_refused(o->f, seal_is_verdict(rc) ? CODE_UNSEAL_TPM : CODE_TPM_COMMAND, rc,
-                        "the TPM does not know what is sealed");
-}
-
 /* Says which of the two PCRs it was. */
 static int blame_machine(struct opening *o, TSS2_RC rc)
 {
@@ -186,41 +176,52 @@ static int blame_machine(struct opening *o, TSS2_RC rc)
                        is, was, rc);
 }
 
-static int take(struct opening *o, const TPM2B_SENSITIVE_DATA *data, struct secret *ret)
+static int take(struct opening *o, const TPM2B_MAX_NV_BUFFER *data, struct secret *ret)
 {
     if (data->size != SEAL_CONTENT_SIZE)
-        return seal_refused(o->f, CODE_UNSEAL_BLOB, 0, "something else is sealed");
+        return seal_refused(o->f, CODE_TPM_COMMAND, 0, "the TPM gives less than was asked for");
     return secret_set(ret, data->buffer, data->size);
+}
+
+/* The TPM was asked for what it does not keep, or not now. */
+static int blame_place(struct opening *o, TSS2_RC rc)
+{
+    const int r = seal_is_verdict(rc) ? seal_index_look(&o->area) : -EIO;
+
+    if (r == -EIO)
+        return seal_refused(o->f, CODE_TPM_COMMAND, rc, "the TPM does not give the secret");
+    if (r == -ENOENT)
+        return seal_refused(o->f, CODE_UNSEAL_TPM, rc, "the TPM keeps no secret for this disk");
+    if (r == 1)
+        return seal_refused(o->f, CODE_UNSEAL_TPM, rc, "the TPM keeps another secret");
+    if (seal_reason(rc) == TPM2_RC_POLICY_FAIL || seal_reason(rc) == TPM2_RC_PCR_CHANGED)
+        return blame_machine(o, rc);
+    /* A session salted to a key that the TPM does not have. */
+    return seal_refused(o->f, CODE_UNSEAL_TPM, rc, "the TPM does not answer to the stored key");
 }
 
 static int unseal(struct opening *o, struct secret *ret)
 {
-    TPM2B_SENSITIVE_DATA *data = NULL;
-    const TSS2_RC rc =
-        Esys_Unseal(tpm_esys(), o->object, o->session, ESYS_TR_NONE, ESYS_TR_NONE, &data);
+    TPM2B_MAX_NV_BUFFER *data = NULL;
+    const TSS2_RC rc = Esys_NV_Read(tpm_esys(), o->place, o->place, o->session, ESYS_TR_NONE,
+                                    ESYS_TR_NONE, SEAL_CONTENT_SIZE, 0, &data);
     int r;
 
     tpm_forget_response();
-    if (rc == TSS2_RC_SUCCESS) {
-        seal_close(&o->session); /* ended with the command */
-        r = take(o, data, ret);
-        explicit_bzero(data, sizeof(*data));
-        Esys_Free(data);
-        return r;
-    }
-    if (seal_reason(rc) == TPM2_RC_POLICY_FAIL || seal_reason(rc) == TPM2_RC_PCR_CHANGED)
-        return blame_machine(o, rc);
-    /* A session salted to a key that the TPM does not have. */
-    return seal_refused(o->f, seal_is_verdict(rc) ? CODE_UNSEAL_TPM : CODE_TPM_COMMAND, rc,
-                        "the TPM does not answer to the stored key");
+    if (rc != TSS2_RC_SUCCESS)
+        return blame_place(o, rc);
+    seal_close(&o->session); /* ended with the command */
+    r = take(o, data, ret);
+    explicit_bzero(data, sizeof(*data));
+    Esys_Free(data);
+    return r;
 }
 
 /* In the order of docs/reference/tpm.md. */
 static int run(struct opening *o, struct secret *ret)
 {
-    static int (*const steps[])(struct opening * o) = {
-        start, measured_boot_file, epoch_allows, authorized, measured_machine, load
-    };
+    static int (*const steps[])(struct opening * o) = { start, measured_boot_file, epoch_allows,
+                                                        authorized, measured_machine };
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)
@@ -237,7 +238,8 @@ static int prepare(struct opening *o, const struct seal_blob *blob,
     if (r < 0)
         return r;
     if (seal_blob_decode(blob, &o->parts) < 0)
-        return failure_set(o->f, CODE_UNSEAL_BLOB, -EBADMSG, "what is sealed is malformed");
+        return failure_set(o->f, CODE_UNSEAL_BLOB, -EBADMSG, "what is stored is malformed");
+    o->area = seal_place_public(&o->parts);
     o->key_name = seal_public_name(&key);
     if (memcmp(o->key_name.name + 2, o->parts.key_name, PCRSIG_DIGEST_SIZE) != 0)
         return failure_set(o->f, CODE_UNSEAL_KEY, -ENOKEY,
@@ -253,18 +255,18 @@ int seal_open(const struct seal_policy *policy, const struct seal_blob *blob,
     struct opening o = { .policy = policy,
                          .srk = ESYS_TR_NONE,
                          .epoch = ESYS_TR_NONE,
+                         .place = ESYS_TR_NONE,
                          .session = ESYS_TR_NONE,
-                         .object = ESYS_TR_NONE,
                          .f = f };
     int r = prepare(&o, blob, ticket);
 
     if (r < 0)
         return r;
     r = run(&o, ret_content);
-    seal_flush(&o.object);
     seal_flush(&o.session);
     seal_close(&o.srk);
     seal_close(&o.epoch);
+    seal_close(&o.place);
     seal_forget();
     if (r < 0)
         return r;
@@ -275,15 +277,16 @@ int seal_open(const struct seal_policy *policy, const struct seal_blob *blob,
 }
 
 int seal_describe(const struct seal_blob *blob, const struct seal_policy *policy,
-                  uint8_t ret_pcr7[static SEAL_PCR_SIZE], bool *ret_key_fits, struct failure *f)
+                  struct seal_description *ret, struct failure *f)
 {
     const TPM2B_PUBLIC key = seal_key_public(policy);
     const TPM2B_NAME name = seal_public_name(&key);
     struct seal_parts parts;
 
     if (seal_blob_decode(blob, &parts) < 0)
-        return failure_set(f, CODE_UNSEAL_BLOB, -EBADMSG, "what is sealed is malformed");
-    memcpy(ret_pcr7, parts.pcr7, SEAL_PCR_SIZE);
-    *ret_key_fits = memcmp(name.name + 2, parts.key_name, PCRSIG_DIGEST_SIZE) == 0;
+        return failure_set(f, CODE_UNSEAL_BLOB, -EBADMSG, "what is stored is malformed");
+    memcpy(ret->pcr7, parts.pcr7, SEAL_PCR_SIZE);
+    ret->place = parts.place;
+    ret->key_fits = memcmp(name.name + 2, parts.key_name, PCRSIG_DIGEST_SIZE) == 0;
     return 0;
 }

@@ -155,6 +155,8 @@ static void test_foreign_system(void **state)
 static void test_provision_again(void **state)
 {
     struct secret other = SECRET_INIT;
+    uint8_t pcr7[1][TPM_PCR_SIZE];
+    struct seal_blob blob;
     ESYS_TR index;
 
     (void)state;
@@ -164,7 +166,10 @@ static void test_provision_again(void **state)
     assert_int_equal(test_seal_open_now(), SEAL_COMMANDS_NO_TICKET);
     /* Somebody else's secrets change nothing. */
     test_seal_fill(&other, 0x33, 32);
-    assert_int_equal(seal_provision(&other, &t.lockout, 1, &t.f), -EIO);
+    assert_int_equal(seal_provision(&other, &t.lockout, 1, 1u << 0, &t.f), -EIO);
+    assert_int_equal(t.f.code, CODE_TPM_OWNED);
+    test_seal_read_pcr7(pcr7);
+    assert_int_equal(test_seal_seal(pcr7[0], 0, &other, &blob), -EIO);
     assert_int_equal(t.f.code, CODE_TPM_OWNED);
     assert_int_equal(seal_epoch_raise(&other, 99, &t.f), -EIO);
     assert_int_equal(t.f.code, CODE_TPM_OWNED);
@@ -175,7 +180,7 @@ static void test_provision_again(void **state)
     seal_close(&index);
     assert_int_equal(test_seal_open_now(), SEAL_COMMANDS);
     /* The owner's are right, lockout's are not. */
-    assert_int_equal(seal_provision(&t.owner, &other, 1, &t.f), -EIO);
+    assert_int_equal(seal_provision(&t.owner, &other, 1, 1u << 0, &t.f), -EIO);
     assert_int_equal(t.f.code, CODE_TPM_OWNED);
     assert_int_equal(test_seal_open_now(), SEAL_COMMANDS);
 }
@@ -189,7 +194,7 @@ static void test_lockout_taken(void **state)
     assert_int_equal(Esys_HierarchyChangeAuth(tpm_esys(), ESYS_TR_RH_LOCKOUT, ESYS_TR_PASSWORD,
                                               ESYS_TR_NONE, ESYS_TR_NONE, &value),
                      0);
-    assert_int_equal(seal_provision(&t.owner, &t.lockout, 7, &t.f), -EIO);
+    assert_int_equal(seal_provision(&t.owner, &t.lockout, 7, 1u << 0, &t.f), -EIO);
     assert_int_equal(t.f.code, CODE_TPM_OWNED);
 }
 
@@ -206,6 +211,89 @@ static void test_index_planted(void **state)
     assert_int_equal(epoch, 7);
 }
 
+/* Somebody has a disk of his own, and puts what opens it into this machine's TPM: the same policy,
+ * under the same storage root key, with everything that can be read. */
+static void test_planted(void **state)
+{
+    uint8_t pcr7[1][TPM_PCR_SIZE];
+    struct seal_blob planted = { .size = 0 };
+    struct seal_parts parts;
+
+    (void)state;
+    test_seal_read_pcr7(pcr7);
+    for (unsigned place = 0; place < SEAL_PLACES; place++) {
+        assert_int_equal(test_seal_seal(pcr7[0], place, NULL, &planted), -EIO);
+        assert_int_equal(t.f.code, CODE_TPM_OWNED);
+    }
+    assert_int_equal(planted.size, 0);
+    assert_int_equal(test_tpm_loaded(), 0);
+    assert_int_equal(test_seal_open_now(), SEAL_COMMANDS_NO_TICKET);
+    /* Nor does it help to say where it would be. */
+    assert_int_equal(seal_blob_decode(&t.blob, &parts), 0);
+    parts.place = 1;
+    seal_blob_encode(&parts, &t.blob);
+    test_seal_refused(CODE_UNSEAL_TPM);
+    /* The twin: it is the owner's authorization that makes the difference. */
+    assert_int_equal(test_seal_seal(pcr7[0], 1, &t.owner, &planted), 0);
+    assert_int_equal(test_seal_open_now(), SEAL_COMMANDS);
+}
+
+/* The same, before the machine was set up. */
+static void test_planted_before(void **state)
+{
+    uint8_t pcr7[1][TPM_PCR_SIZE];
+    struct seal_blob planted;
+
+    (void)state;
+    assert_int_equal(seal_prepare(7, &t.f), 0);
+    test_seal_read_pcr7(pcr7);
+    assert_int_equal(test_seal_seal(pcr7[0], 1, NULL, &planted), 0);
+    assert_int_equal(test_seal_seal(pcr7[0], 0, NULL, &t.blob), 0);
+    assert_int_equal(test_seal_open_it(&t.policy, &planted), SEAL_COMMANDS_NO_TICKET);
+    test_seal_provision();
+    assert_true(test_seal_has_index(SEAL_PLACE_INDEX));
+    assert_false(test_seal_has_index(SEAL_PLACE_INDEX + 1));
+    assert_int_equal(test_seal_open_now(), SEAL_COMMANDS);
+    t.blob = planted;
+    test_seal_refused(CODE_UNSEAL_TPM);
+    /* A second place of our own stays when the TPM is found to be ours. */
+    assert_int_equal(test_seal_seal(pcr7[0], 1, &t.owner, &t.blob), 0);
+    test_seal_provision();
+    assert_int_equal(test_seal_open_now(), SEAL_COMMANDS);
+    assert_int_equal(seal_keep(&t.owner, 1u << 1, &t.f), 0);
+    assert_false(test_seal_has_index(SEAL_PLACE_INDEX));
+    assert_int_equal(test_seal_open_now(), SEAL_COMMANDS);
+    assert_int_equal(test_tpm_loaded(), 0);
+    test_seal_fill(&t.owner, 0x33, 32);
+    assert_int_equal(seal_keep(&t.owner, SEAL_NO_PLACE, &t.f), -EIO);
+    assert_int_equal(t.f.code, CODE_TPM_OWNED);
+    assert_int_equal(test_seal_open_now(), SEAL_COMMANDS);
+}
+
+/* The TPM says whose it is, whatever disk is there. */
+static void test_owned(void **state)
+{
+    bool owned = true;
+
+    (void)state;
+    assert_int_equal(seal_is_owned(&owned, &t.f), 0);
+    assert_false(owned);
+    assert_int_equal(seal_prepare(7, &t.f), 0);
+    assert_int_equal(seal_is_owned(&owned, &t.f), 0);
+    assert_false(owned); /* anybody can have made an index */
+    test_seal_provision();
+    assert_int_equal(seal_is_owned(&owned, &t.f), 0);
+    assert_true(owned);
+    assert_int_equal(test_tpm_loaded(), 0);
+    assert_int_equal(seal_release(&t.owner, &t.lockout, &t.f), 0);
+    assert_int_equal(seal_is_owned(&owned, &t.f), 0);
+    assert_false(owned);
+    test_seal_provision();
+    test_tpm_clear();
+    assert_int_equal(seal_is_owned(&owned, &t.f), 0);
+    assert_false(owned);
+}
+
 /* Sealed before there is an owner, who comes later; not where there is one. */
 static void test_prepare(void **state)
 {
@@ -214,7 +302,7 @@ static void test_prepare(void **state)
     (void)state;
     assert_int_equal(seal_prepare(7, &t.f), 0);
     test_seal_read_pcr7(pcr7);
-    assert_int_equal(seal_make(&t.policy, pcr7[0], &t.content, &t.blob, &t.f), 0);
+    assert_int_equal(test_seal_seal(pcr7[0], 0, NULL, &t.blob), 0);
     assert_int_equal(test_seal_open_now(), SEAL_COMMANDS_NO_TICKET);
     assert_int_equal(seal_prepare(7, &t.f), 0); /* after an interruption */
     assert_int_equal(test_seal_open_now(), SEAL_COMMANDS);
@@ -236,6 +324,7 @@ static void test_release(void **state)
     assert_int_equal(seal_epoch_read(&epoch, &t.f), -ENOKEY);
     assert_int_equal(t.f.code, CODE_UNSEAL_NV);
     test_seal_refused(CODE_UNSEAL_NV);
+    assert_false(test_seal_has_index(SEAL_PLACE_INDEX)); /* nobody can open it ever again */
     /* Twice, as after an interruption; then somebody else's. */
     assert_int_equal(seal_release(&t.owner, &t.lockout, &t.f), 0);
     test_tpm_clear();
@@ -246,25 +335,32 @@ static void test_release(void **state)
     test_seal_fill(&t.owner, 0x44, 32);
     test_seal_fill(&t.lockout, 0x55, 32);
     test_seal_provision();
+    test_seal_refused(CODE_UNSEAL_TPM); /* the former disk's secret is gone */
+    test_seal_enrol();
     assert_true(test_seal_open_now() > 0);
 }
 
 /* Making the TPM ours, interrupted at every command, and taken up again after a restart. */
 static void test_broken_provision(void **state)
 {
+    static const TPMA_NV ours = EPOCH_ATTRIBUTES & ~(TPMA_NV)TPMA_NV_WRITTEN;
     unsigned n = 1;
+    uint64_t epoch;
     bool broke;
 
     (void)state;
     do {
         test_seal_make_breakable();
+        assert_int_equal(define(ours, EPOCH_SIZE, ""), 0); /* planted, as in test_index_planted() */
         test_tpm_break(&t.tpm, n++);
-        if (seal_provision(&t.owner, &t.lockout, 7, &t.f) < 0)
+        if (seal_provision(&t.owner, &t.lockout, 7, 1u << 0, &t.f) < 0)
             assert_int_equal(t.f.code, CODE_TPM_COMMAND);
         broke = test_tpm_broke(&t.tpm);
         test_tpm_break(&t.tpm, 0);
         test_seal_boot_again();
         test_seal_enrol();
+        assert_int_equal(seal_epoch_read(&epoch, &t.f), 0);
+        assert_int_equal(epoch, 7);
         assert_true(test_seal_open_now() > 0);
         t.ticket.size = 0;
         assert_int_equal(seal_release(&t.owner, &t.lockout, &t.f), 0);
@@ -273,23 +369,29 @@ static void test_broken_provision(void **state)
     assert_true(n > 10);
 }
 
-/* And given back, interrupted likewise. */
+/* And given back, interrupted likewise: what is sealed opens as long as the epoch is there. */
 static void test_broken_release(void **state)
 {
     unsigned n = 1;
+    uint64_t epoch;
     bool broke;
 
     (void)state;
     do {
         test_seal_make_breakable();
-        test_seal_provision();
+        test_seal_enrol();
         test_tpm_break(&t.tpm, n++);
         if (seal_release(&t.owner, &t.lockout, &t.f) < 0)
             assert_int_equal(t.f.code, CODE_TPM_COMMAND);
         broke = test_tpm_broke(&t.tpm);
         test_tpm_break(&t.tpm, 0);
         test_seal_boot_again();
+        t.ticket.size = 0;
+        if (seal_epoch_read(&epoch, &t.f) == 0)
+            assert_true(test_seal_open_now() > 0);
         assert_int_equal(seal_release(&t.owner, &t.lockout, &t.f), 0);
+        assert_false(test_seal_has_index(EPOCH_INDEX));
+        assert_false(test_seal_has_index(SEAL_PLACE_INDEX));
     } while (broke);
     assert_true(n > 6);
 }
@@ -297,11 +399,19 @@ static void test_broken_release(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_SEAL_ENROLLED(test_index_missing),  TEST_SEAL_ENROLLED(test_index_foreign),
-        TEST_SEAL_ENROLLED(test_foreign_system), TEST_SEAL_ENROLLED(test_provision_again),
-        TEST_SEAL_FRESH(test_lockout_taken),     TEST_SEAL_FRESH(test_index_planted),
-        TEST_SEAL_FRESH(test_prepare),           TEST_SEAL_ENROLLED(test_release),
-        TEST_SEAL_FRESH(test_broken_provision),  TEST_SEAL_FRESH(test_broken_release),
+        TEST_SEAL_ENROLLED(test_index_missing),
+        TEST_SEAL_ENROLLED(test_index_foreign),
+        TEST_SEAL_ENROLLED(test_foreign_system),
+        TEST_SEAL_ENROLLED(test_provision_again),
+        TEST_SEAL_FRESH(test_lockout_taken),
+        TEST_SEAL_FRESH(test_index_planted),
+        TEST_SEAL_ENROLLED(test_planted),
+        TEST_SEAL_FRESH(test_planted_before),
+        TEST_SEAL_FRESH(test_owned),
+        TEST_SEAL_FRESH(test_prepare),
+        TEST_SEAL_ENROLLED(test_release),
+        TEST_SEAL_FRESH(test_broken_provision),
+        TEST_SEAL_FRESH(test_broken_release),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,21 +44,27 @@ static void test_open(void **state)
 
 static void test_blob_size(void **state)
 {
-    uint8_t pcr7[SEAL_PCR_SIZE], live[1][TPM_PCR_SIZE];
-    bool fits = false;
+    uint8_t live[1][TPM_PCR_SIZE];
+    struct seal_description d;
 
     (void)state;
-    assert_true(t.blob.size <= 512);
+    assert_int_equal(t.blob.size, 171);
     test_seal_read_pcr7(live);
-    assert_int_equal(seal_describe(&t.blob, &t.policy, pcr7, &fits, &t.f), 0);
-    assert_memory_equal(pcr7, live[0], SEAL_PCR_SIZE);
-    assert_true(fits);
+    assert_int_equal(seal_describe(&t.blob, &t.policy, &d, &t.f), 0);
+    assert_memory_equal(d.pcr7, live[0], SEAL_PCR_SIZE);
+    assert_int_equal(d.place, 0);
+    assert_true(d.key_fits);
+    t.policy = test_policy_of_another_key(t.policy.approved, 7);
+    assert_int_equal(seal_describe(&t.blob, &t.policy, &d, &t.f), 0);
+    assert_false(d.key_fits);
 }
 
-/* What would open the disk of a machine whose firmware gets other keys. */
+/* A second place, for when the machine's firmware gets other keys: each opens in its time. */
 static void test_predicted(void **state)
 {
     uint8_t now[1][TPM_PCR_SIZE], later[1][TPM_PCR_SIZE];
+    const struct seal_blob first = t.blob;
+    struct seal_blob second;
 
     (void)state;
     test_tpm_reset(&t.tpm);
@@ -68,11 +74,20 @@ static void test_predicted(void **state)
     test_seal_boot_again();
     test_seal_read_pcr7(now);
     assert_memory_not_equal(now[0], later[0], TPM_PCR_SIZE);
-    assert_int_equal(seal_make(&t.policy, later[0], &t.content, &t.blob, &t.f), 0);
+    assert_int_equal(test_seal_seal(later[0], 1, &t.owner, &second), 0);
+    assert_int_equal(test_seal_open_now(), SEAL_COMMANDS_NO_TICKET);
+    t.blob = second;
     test_seal_refused(CODE_UNSEAL_PCR7);
     test_tpm_reset(&t.tpm);
     test_seal_boot("new db", TEST_SEAL_WORD);
-    assert_int_equal(test_seal_open_now(), SEAL_COMMANDS_NO_TICKET);
+    assert_int_equal(test_seal_open_now(), SEAL_COMMANDS);
+    t.blob = first;
+    test_seal_refused(CODE_UNSEAL_PCR7);
+    /* Sealed anew, what was at the place is gone. */
+    assert_int_equal(test_seal_seal(later[0], 0, &t.owner, &second), 0);
+    test_seal_refused(CODE_UNSEAL_TPM);
+    t.blob = second;
+    assert_int_equal(test_seal_open_now(), SEAL_COMMANDS);
 }
 
 static void test_pcr7(void **state)
@@ -145,7 +160,7 @@ static void test_epoch(void **state)
     test_seal_boot_again();
     test_seal_refused(CODE_UNSEAL_EPOCH);
     /* Provisioning again is no way back. */
-    assert_int_equal(seal_provision(&t.owner, &t.lockout, 7, &t.f), 0);
+    assert_int_equal(seal_provision(&t.owner, &t.lockout, 7, 1u << 0, &t.f), 0);
     test_seal_refused(CODE_UNSEAL_EPOCH);
 }
 
@@ -200,17 +215,13 @@ static void test_flipped(void **state)
     }
     /* Intent: with a sum that fits. */
     assert_int_equal(seal_blob_decode(&t.blob, &parts), 0);
-    for (size_t i = 0; i < offsetof(struct seal_parts, private_area) + parts.private_size; i += 7) {
-        const size_t size = parts.private_size;
-
+    for (size_t i = 0; i < sizeof(parts); i++) {
         bytes[i] ^= 1;
-        if (parts.private_size == size) {
-            seal_blob_encode(&parts, &t.blob);
-            t.f = (struct failure)FAILURE_NONE;
-            assert_true(test_seal_open_now() < 0);
-            assert_true(t.f.code == CODE_UNSEAL_TPM || t.f.code == CODE_UNSEAL_BLOB ||
-                        t.f.code == CODE_UNSEAL_KEY);
-        }
+        seal_blob_encode(&parts, &t.blob);
+        t.f = (struct failure)FAILURE_NONE;
+        assert_true(test_seal_open_now() < 0);
+        assert_true(t.f.code == CODE_UNSEAL_TPM || t.f.code == CODE_UNSEAL_BLOB ||
+                    t.f.code == CODE_UNSEAL_KEY);
         bytes[i] ^= 1;
     }
     seal_blob_encode(&parts, &t.blob);
@@ -422,6 +433,7 @@ static void test_memory(void **state)
     for (size_t i = 0; i < sizeof(needle); i++)
         needle[i] = t.content.bytes[i];
     assert_true(count_in_memory(needle, sizeof(needle)) >= 2); /* t.content, needle */
+    test_seal_enrol();
     secret_wipe(&t.content);
     assert_int_equal(count_in_memory(needle, sizeof(needle)), 1);
     assert_int_equal(seal_open(&t.policy, &t.blob, NULL, &content, &ticket, &t.f), 0);
@@ -438,6 +450,7 @@ static void test_closed(void **state)
     struct seal_blob blob = { .size = 1 };
     uint8_t pcr7[SEAL_PCR_SIZE] = { 0 };
     uint64_t epoch;
+    bool owned;
 
     (void)state;
     t.f = (struct failure)FAILURE_NONE;
@@ -445,8 +458,9 @@ static void test_closed(void **state)
     test_seal_fill(&t.content, 1, SEAL_CONTENT_SIZE);
     t.policy = test_seal_make_policy(0);
     assert_int_equal(seal_open(&t.policy, &blob, NULL, &content, &ticket, &t.f), -ENXIO);
-    assert_int_equal(seal_make(&t.policy, pcr7, &t.content, &blob, &t.f), -ENXIO);
-    assert_int_equal(seal_provision(&t.owner, &t.owner, 1, &t.f), -ENXIO);
+    assert_int_equal(test_seal_seal(pcr7, 0, NULL, &blob), -ENXIO);
+    assert_int_equal(seal_provision(&t.owner, &t.owner, 1, 1u << 0, &t.f), -ENXIO);
+    assert_int_equal(seal_is_owned(&owned, &t.f), -ENXIO);
     assert_int_equal(seal_release(&t.owner, &t.owner, &t.f), -ENXIO);
     assert_int_equal(seal_epoch_raise(&t.owner, 1, &t.f), -ENXIO);
     assert_int_equal(seal_epoch_read(&epoch, &t.f), -ENXIO);

@@ -123,24 +123,23 @@ TSS2_RC seal_srk_assume(const uint8_t point[static 64], ESYS_TR *ret)
     return assume(SEAL_SRK_HANDLE, &name, RESOURCE_KEY, bytes, size, ret);
 }
 
-TSS2_RC seal_epoch_assume(ESYS_TR *ret)
+TSS2_RC seal_index_assume(const TPM2B_NV_PUBLIC *area, ESYS_TR *ret)
 {
-    const TPM2B_NV_PUBLIC area = seal_epoch_public();
-    const TPM2B_NAME name = seal_epoch_name();
+    const TPM2B_NAME name = seal_index_name(area);
     uint8_t bytes[SERIALIZED_MAX];
     size_t size = 0;
 
-    CHECK(Tss2_MU_TPM2B_NV_PUBLIC_Marshal(&area, bytes, sizeof(bytes), &size) == TSS2_RC_SUCCESS);
-    return assume(area.nvPublic.nvIndex, &name, RESOURCE_NV, bytes, size, ret);
+    CHECK(Tss2_MU_TPM2B_NV_PUBLIC_Marshal(area, bytes, sizeof(bytes), &size) == TSS2_RC_SUCCESS);
+    return assume(area->nvPublic.nvIndex, &name, RESOURCE_NV, bytes, size, ret);
 }
 
-int seal_epoch_look(void)
+int seal_index_look(const TPM2B_NV_PUBLIC *area)
 {
-    const TPM2B_NAME wanted = seal_epoch_name();
+    const TPM2B_NAME wanted = seal_index_name(area);
     TPM2B_NAME *name = NULL;
     ESYS_TR index = ESYS_TR_NONE;
-    TSS2_RC rc = Esys_TR_FromTPMPublic(tpm_esys(), seal_epoch_public().nvPublic.nvIndex,
-                                       SEAL_NO_SESSIONS, &index);
+    TSS2_RC rc =
+        Esys_TR_FromTPMPublic(tpm_esys(), area->nvPublic.nvIndex, SEAL_NO_SESSIONS, &index);
     int r;
 
     if (rc != TSS2_RC_SUCCESS)

@@ -36,13 +36,13 @@ TSS2_RC seal_session(ESYS_TR srk, TPM2_SE kind, TPMA_SESSION attributes, ESYS_TR
  * CODE_TPM_OWNED when it is another kind of key. seal_close() gives the handle back. */
 MUST_USE int seal_srk_find(ESYS_TR *ret, uint8_t ret_point[static 64], struct failure *f);
 
-/* The same key and the epoch index, as we know that they are: no command is sent. */
+/* The same key, and an index, as we know that they are: no command is sent. */
 TSS2_RC seal_srk_assume(const uint8_t point[static 64], ESYS_TR *ret);
-TSS2_RC seal_epoch_assume(ESYS_TR *ret);
+TSS2_RC seal_index_assume(const TPM2B_NV_PUBLIC *area, ESYS_TR *ret);
 
-/* Public area of the epoch index: 0 when it is ours, 1 when it is another one, -ENOENT when there
- * is none, -EIO. */
-int seal_epoch_look(void);
+/* Whether the index of this number has this public area: 0 when it has, 1 when it has another one,
+ * -ENOENT when there is none, -EIO. */
+int seal_index_look(const TPM2B_NV_PUBLIC *area);
 
 /* Forgets a handle of something persistent. */
 void seal_close(ESYS_TR *handle);

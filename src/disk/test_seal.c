@@ -59,8 +59,18 @@ void test_seal_read_pcr7(uint8_t ret[static 1][TPM_PCR_SIZE])
 
 void test_seal_provision(void)
 {
-    if (seal_provision(&t.owner, &t.lockout, 7, &t.f) < 0)
+    if (seal_provision(&t.owner, &t.lockout, 7, 1u << 0, &t.f) < 0)
         fail_msg("%s: %s", code_entry(t.f.code)->id, t.f.text);
+}
+
+int test_seal_seal(const uint8_t *pcr7, unsigned place, const struct secret *owner,
+                   struct seal_blob *ret)
+{
+    const struct seal_target target = {
+        .policy = &t.policy, .pcr7 = pcr7, .place = place, .owner = owner
+    };
+
+    return seal_make(&target, &t.content, ret, &t.f);
 }
 
 void test_seal_enrol(void)
@@ -69,7 +79,7 @@ void test_seal_enrol(void)
 
     test_seal_provision();
     test_seal_read_pcr7(pcr7);
-    assert_int_equal(seal_make(&t.policy, pcr7[0], &t.content, &t.blob, &t.f), 0);
+    assert_int_equal(test_seal_seal(pcr7[0], 0, &t.owner, &t.blob), 0);
     assert_int_equal(test_tpm_loaded(), 0);
 }
 
@@ -144,6 +154,16 @@ ESYS_TR test_seal_find_index(void)
 
     assert_int_equal(Esys_TR_FromTPMPublic(tpm_esys(), EPOCH_INDEX, SEAL_NO_SESSIONS, &index), 0);
     return index;
+}
+
+bool test_seal_has_index(TPM2_HANDLE number)
+{
+    ESYS_TR index = ESYS_TR_NONE;
+    const TSS2_RC rc = Esys_TR_FromTPMPublic(tpm_esys(), number, SEAL_NO_SESSIONS, &index);
+
+    assert_true(rc == TSS2_RC_SUCCESS || seal_is_missing(rc));
+    seal_close(&index);
+    return rc == TSS2_RC_SUCCESS;
 }
 
 void test_seal_make_breakable(void)

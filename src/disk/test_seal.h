@@ -2,6 +2,7 @@
  * to unsealing, and what is sealed to it. Failures end the test. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/code.h"
@@ -56,9 +57,14 @@ void test_seal_make_breakable(void);
 void test_seal_fill(struct secret *s, int byte, size_t size);
 void test_seal_read_pcr7(uint8_t ret[static 1][TPM_PCR_SIZE]);
 
-/* Makes the TPM ours; and seals t.content to it as well. */
+/* Makes the TPM ours; and seals t.content at place 0 as well. */
 void test_seal_provision(void);
 void test_seal_enrol(void);
+
+/* Seals t.content as whoever has this authorization (NULL: the empty one): 0 or a negative errno.
+ */
+int test_seal_seal(const uint8_t *pcr7, unsigned place, const struct secret *owner,
+                   struct seal_blob *ret);
 
 /* Opens, with t.ticket when there is one, and keeps a new one there. Returns the number of
  * commands, or the negative errno. */
@@ -72,3 +78,6 @@ void test_seal_refused(enum code code);
 
 /* A handle of the epoch's NV index, for seal_close(). */
 ESYS_TR test_seal_find_index(void);
+
+/* Whether there is an NV index of this number. */
+bool test_seal_has_index(TPM2_HANDLE number);

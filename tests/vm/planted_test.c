@@ -13,7 +13,12 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/hex.h"
 #include "base/text.h"
+#include "disk/derive.h"
+#include "disk/luks_header.h"
+#include "disk/seal_format.h"
+#include "disk/volume.h"
 #include "sys/file.h"
 #include "opened.h"
 
@@ -161,7 +166,143 @@ static void test_planted_weak_volume(void **state)
     start_refused(place, "BR-PERSIST-BINDING");
 }
 
+/* --- A secret of the attacker's own --- */
+
+/* Somebody has a disk that is right in everything, with a keyslot for a secret that he made up, and
+ * wants this machine's TPM to give that secret to stage 1. The machine's own disk stands for his:
+ * it gets the keyslot, and its header says at which place of the TPM the secret would be. */
+struct planted {
+    struct secret owner; /* what he does not have */
+    struct seal_parts parts;
+    uint8_t content[SEAL_CONTENT_SIZE];
+};
+
+static void read_token(struct place *place, struct token_tpm2 *ret)
+{
+    static struct luks_header header;
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t size;
+
+    assert_int_equal(
+        file_read(place_path(place, "headers"), PERSIST_HEADERS_SIZE, &bytes, &size, &place->f), 0);
+    assert_int_equal(luks_header_scan(bytes, LUKS_HEADER_SCAN_SIZE, &header), 0);
+    assert_int_equal(header.token_count, 1);
+    *ret = header.tokens[0];
+}
+
+/* The same token, for another place. */
+static void move_token(struct token_tpm2 *token, struct seal_parts *ret_parts)
+{
+    struct seal_blob blob = { .size = token->sealed_size };
+
+    memcpy(blob.bytes, token->sealed, token->sealed_size);
+    assert_int_equal(seal_blob_decode(&blob, ret_parts), 0);
+    assert_int_equal(ret_parts->place, 0);
+    ret_parts->place = 1;
+    seal_blob_encode(ret_parts, &blob);
+    memcpy(token->sealed, blob.bytes, blob.size);
+}
+
+static void add_keyslot(struct place *place, struct planted *p)
+{
+    static struct token_tpm2 token;
+    _cleanup_secret_ struct secret digits = SECRET_INIT, key = SECRET_INIT,
+                                   passphrase = SECRET_INIT;
+    const struct volume_route route = { &token, &passphrase };
+    _cleanup_volume_ struct volume *v = NULL;
+    struct binding binding;
+
+    read_token(place, &token);
+    move_token(&token, &p->parts);
+    assert_int_equal(recovery_key_parse(opened_key, strlen(opened_key), &digits, NULL), 0);
+    assert_int_equal(volume_open(place_path(place, "headers"), &v, &place->f), 0);
+    assert_int_equal(volume_binding(v, &binding, &place->f), 0);
+    assert_int_equal(volume_unlock(v, &digits, VOLUME_ANY, &key, &place->f), 0);
+    assert_int_equal(derive_owner(&key, binding.uuid, &p->owner, &place->f), 0);
+    memset(p->content, 0x5a, DERIVE_PREBOOT_SIZE);
+    binding_hash(&binding, p->content + DERIVE_PREBOOT_SIZE);
+    assert_int_equal(derive_passphrase(p->content, token.org, binding.uuid, &passphrase, &place->f),
+                     0);
+    assert_int_equal(volume_set_tpm(v, &key, &route, 1, &place->f), 0);
+}
+
+static void make_planted(struct place *place, struct planted *p)
+{
+    TPM2B_NV_PUBLIC area;
+
+    save_headers(place, "headers");
+    add_keyslot(place, p);
+    restore_headers(place, "headers");
+    area = seal_place_public(&p->parts);
+    assert_int_equal(file_write(place_path(place, "policy"), area.nvPublic.authPolicy.buffer,
+                                area.nvPublic.authPolicy.size, 0600, &place->f),
+                     0);
+    assert_int_equal(
+        file_write(place_path(place, "content"), p->content, sizeof(p->content), 0600, &place->f),
+        0);
+}
+
+/* With this authorization of the TPM's owner. True when the TPM took it. */
+static bool plant_secret(struct place *place, const struct planted *p, const char *owner)
+{
+    _cleanup_free_ char *line =
+        text_make("{ tpm2_nvdefine %#x -C o -P '%s' -s %d -g sha256 -L policy "
+                  "-a 'ownerwrite|policyread|no_da' && tpm2_nvwrite %#x -C o -P '%s' -i content; } "
+                  ">/dev/null 2>&1 && printf planted || printf refused",
+                  SEAL_PLACE_INDEX + p->parts.place, owner, SEAL_CONTENT_SIZE,
+                  SEAL_PLACE_INDEX + p->parts.place, owner);
+    _cleanup_free_ char *output = with_tpm(place, line);
+
+    return strcmp(output, "planted") == 0;
+}
+
+static void test_planted_secret(void **state)
+{
+    struct place *place = *state;
+    struct planted p = { .owner = SECRET_INIT };
+
+    make_planted(place, &p);
+    assert_false(plant_secret(place, &p, ""));
+    start(place);
+    expect_prompt(place, "BR-UNSEAL-TPM");
+    secret_wipe(&p.owner);
+}
+
+/* The twin: there is nothing else that keeps him out. */
+static void test_owner_secret(void **state)
+{
+    struct place *place = *state;
+    struct planted p = { .owner = SECRET_INIT };
+    char digits[2 * DERIVE_SIZE + 1];
+    _cleanup_free_ char *owner = NULL;
+
+    make_planted(place, &p);
+    hex_encode(p.owner.bytes, p.owner.size, digits);
+    owner = text_make("hex:%s", digits);
+    assert_true(plant_secret(place, &p, owner));
+    start(place);
+    expect_opened_by_tpm(place);
+    secret_wipe(&p.owner);
+}
+
 /* --- No volume --- */
+
+/* A disk without anything, in a machine whose TPM is that of another disk: no new one is made. With
+ * a TPM that is nobody's, as after clearing it, one is. */
+static void test_empty(void **state)
+{
+    struct place *place = *state;
+    static const uint8_t zeros[PERSIST_HEADERS_SIZE];
+
+    write_persist(place, 0, zeros, sizeof(zeros));
+    start_refused(place, "BR-PERSIST-OWNED");
+    assert_null(strstr(vm_console(place->vm), "made anew"));
+    assert_int_equal(vm_power_cut(place->vm, &place->f), 0);
+    replace_tpm(place);
+    start(place);
+    (void)expect_ready(place);
+    assert_non_null(strstr(vm_console(place->vm), "made anew"));
+}
 
 static void test_plaintext(void **state)
 {
@@ -197,7 +338,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened_setup, place_teardown)
 #define SAMPLE                                                                                     \
     TEST(test_same_header), TEST(test_null_cipher), TEST(test_second_segment),                     \
-        TEST(test_planted_volume), TEST(test_plaintext)
+        TEST(test_planted_volume), TEST(test_planted_secret), TEST(test_plaintext)
     const struct CMUnitTest sample[] = { SAMPLE };
     const struct CMUnitTest all[] = {
         SAMPLE,
@@ -209,6 +350,8 @@ int main(void)
         TEST(test_key_size),
         TEST(test_planted_weak_volume),
         TEST(test_not_empty),
+        TEST(test_owner_secret),
+        TEST(test_empty),
     };
     const char *filter = getenv("BROCH_TEST");
 

@@ -168,7 +168,8 @@ static void expect_said(const struct place *place, const char *key, const char *
 static void expect_thief(struct place *place, const char *result)
 {
     static const char *const texts[] = { "thief end=", "broch stage1", "broch ready " };
-    static const char *const tried[] = { "write-as-owner",
+    static const char *const tried[] = { "plant",
+                                         "write-as-owner",
                                          "write-as-index",
                                          "undefine-as-owner",
                                          "undefine-as-platform",

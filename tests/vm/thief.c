@@ -138,6 +138,30 @@ static void take_over(void)
                                           ESYS_TR_NONE, &mine));
 }
 
+/* A secret of its own, for a disk of its own, sealed for this machine as it was when it was set up.
+ */
+static void plant(void)
+{
+    static uint8_t json[PCRSIG_SIZE_MAX], pem[PCRSIG_SIZE_MAX];
+    size_t json_size = take_file("/thief/pcrsig", json, sizeof(json));
+    size_t pem_size = take_file("/thief/pcrpkey", pem, sizeof(pem));
+    struct seal_policy policy;
+    struct seal_description now;
+    struct seal_target target = { .policy = &policy, .pcr7 = now.pcr7 };
+    struct secret content = { .size = SEAL_CONTENT_SIZE };
+    struct failure f = FAILURE_NONE;
+    struct seal_blob blob;
+    bool planted = false;
+
+    blob.size = take_file("/thief/blob", blob.bytes, sizeof(blob.bytes));
+    if (pcrsig_parse(json, json_size, pem, pem_size, &policy, &f) < 0 ||
+        seal_describe(&blob, &policy, &now, &f) < 0)
+        end("plant");
+    for (; target.place < SEAL_PLACES; target.place++)
+        planted = planted || seal_make(&target, &content, &blob, &f) == 0;
+    say("plant", planted ? "DONE" : "refused");
+}
+
 int main(void)
 {
     static const char word[] = "leave-initrd";
@@ -154,6 +178,7 @@ int main(void)
     if (tpm_measure(PCR_KERNEL, word, strlen(word)) < 0)
         end("cap");
     steal("capped");
+    plant();
     take_over();
     end("done");
 }
