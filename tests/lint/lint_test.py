@@ -546,6 +546,13 @@ class Documents(LintCase):
                 self.bad("documents", {"docs/threat-model.md": f"| x | y |\n| z | {cell} |\n"},
                          ("docs/threat-model.md:2", piece), build=self.build)
 
+    def test_notes(self):
+        self.write({"src/boot/a.c": 'int a(void)\n{\n    stage1_note(s, "made", x);\n    note(s, "tpm-not", f);\n}\n',
+                    "src/boot/a_test.c": 'stage1_note(s, "gone", x);\n', "src/vm/b.c": 'note(s, "gone", f);\n'})
+        self.good("documents", {"docs/reference/markers.md": "`made=\"x\"`, `tpm-not=BR`\n"}, build=self.build)
+        self.bad("documents", {"docs/reference/markers.md": "`made=\"x\"`, tpm-not\n"},
+                 ("src/boot/a.c:4", "'tpm-not' is not in"), build=self.build)
+
     def test_code_without_entry(self):
         row = "| `BR-A` | [x](../what-to-do/a.md#br-a) |\n"
         self.write({self.ERRORS: row, "docs/what-to-do/a.md": "## BR-A\n" + self.ENTRY,

@@ -1,5 +1,6 @@
 """Documents: links lead somewhere, the error catalogue is the one that the program prints, what to do
-about a code is told whole, and the tests that the threat model names are there."""
+about a code is told whole, the tests that the threat model names are there, and the notes of stage 1
+have their line."""
 
 import os
 import re
@@ -10,10 +11,12 @@ from tree import Finding, blank
 CATALOGUE = "docs/reference/errors.md"
 ADVICE = "docs/what-to-do/"
 THREATS = "docs/threat-model.md"
+MARKERS = "docs/reference/markers.md"
 CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`", re.M | re.S)
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)[^)\n]*\)|^\[[^\]\n]+\]:\s*<?(\S+?)>?\s*$", re.M)
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.M)
 ENTRY = re.compile(r"^## (BR-\S+)$", re.M)
+NOTE = re.compile(r'note\(\w+, "([a-z-]+)"')
 PARTS = ("You see", "It means", "Your data", "Do", "Do not", "Afterwards")
 
 
@@ -65,6 +68,16 @@ def missing_tests(source, tests):
                 text = tests.get(match[1], "")
                 if re.fullmatch(r"\w+", name) and not re.search(rf"\b(test_)?{name}\b", text):
                     yield number, f"{match[1]} has no case '{name}'"
+
+
+def unknown_notes(tree):
+    """(path, line, message) of each note of stage 1 that the page of markers does not have."""
+    for source in tree.c_files():
+        if source.path.startswith("src/boot/") and not source.is_test:
+            for match in NOTE.finditer(source.text):
+                if f"{match[1]}=" not in tree.sources[MARKERS].text:
+                    yield (source.path, source.line_at(match.start()),
+                           f"the note '{match[1]}' is not in {MARKERS}")
 
 
 def factory(build):
@@ -122,6 +135,9 @@ def run(tree):
                 tests[stem] = tests.get(stem, "") + source.text
         for line, message in missing_tests(tree.sources[THREATS], tests):
             yield Finding(THREATS, line, "documents", message)
+    if MARKERS in tree.sources:
+        for path, line, message in unknown_notes(tree):
+            yield Finding(path, line, "documents", message)
     wrong = catalogue(tree)
     if wrong:
         yield Finding(CATALOGUE, wrong[0], "documents", wrong[1])
