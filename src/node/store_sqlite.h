@@ -1,6 +1,6 @@
-/* The store of store.h in one SQLite file: write-ahead log, synchronous=FULL, quick_check when it
- * is opened. Anybody can look at it with sqlite3: table parcel (number, kind, bytes). Does I/O and
- * allocates; not for the cores. */
+/* The store of store.h in one SQLite file: write-ahead log, synchronous=EXTRA (FULL, and for a new
+ * file its folder as well), quick_check when it is opened. Anybody can look at it with sqlite3:
+ * table parcel (number, kind, bytes). Does I/O and allocates; not for the cores. */
 #pragma once
 
 #include "org/store.h"

@@ -214,7 +214,7 @@ static void revocation_holds_below_a_checkpoint(void **state)
     (void)talk(&nodes[1], &nodes[2], 100000);
     assert_int_equal(checkpoint(&nodes[2], 0), 0);
     compact(&nodes[2]);
-    assert_int_equal(revoke(&nodes[0], 0, REVOKE_ADMIN, 1), 1); /* knows the first two only */
+    assert_int_equal(revoke_key(&nodes[0], 0, REVOKE_ADMIN, 1), 1); /* knows the first two only */
     converge(nodes);
     for (unsigned i = 0; i < NODES; i++) {
         check_disk(&nodes[i]);
@@ -304,7 +304,7 @@ static void a_checkpoint_ends_with_its_signer(void **state)
     write_some(&nodes[1], 1, 1);
     converge(nodes);
     before = trees(&nodes[1]);
-    assert_int_equal(revoke(&nodes[0], 0, REVOKE_ADMIN, 2), 1);
+    assert_int_equal(revoke_key(&nodes[0], 0, REVOKE_ADMIN, 2), 1);
     converge(nodes); /* nodes 2 and 3 are built anew */
     for (unsigned i = 0; i < NODES; i++) {
         assert_same_trees(&nodes[i], &before);
@@ -412,7 +412,7 @@ static void random_histories_converge(void **state)
             else if (dice < 98 && n > 0)
                 (void)!set(&nodes[n], other, 10 + other, "web", 1, stamp++);
             else if (dice < 99)
-                (void)!revoke(&nodes[0], 0, REVOKE_ADMIN, 1 + n % 3);
+                (void)!revoke_key(&nodes[0], 0, REVOKE_ADMIN, 1 + n % 3);
             rebuild(&nodes[n]);
             rebuild(&nodes[other]);
         }

@@ -106,9 +106,9 @@ static void a_revoked_admin_loses_what_is_above(void **state)
     converge(nodes);
     assert_int_equal(set(&nodes[1], 1, nodes[1].instance, "web", 1, 6), 0);
     (void)talk(&nodes[1], &nodes[2], 100000); /* the thief's value spreads a little */
-    assert_int_equal(revoke(&nodes[3], 3, REVOKE_ADMIN, 1), -EACCES); /* no root */
+    assert_int_equal(revoke_key(&nodes[3], 3, REVOKE_ADMIN, 1), -EACCES); /* no root */
     assert_int_equal(replica_counters(nodes[3].replica)->strangers, 1);
-    assert_int_equal(revoke(&nodes[0], 0, REVOKE_ADMIN, 1), 1);
+    assert_int_equal(revoke_key(&nodes[0], 0, REVOKE_ADMIN, 1), 1);
     converge(nodes);
     for (unsigned i = 0; i < NODES; i++) {
         assert_int_equal(tree_read(replica_tree(nodes[i].replica), RECORD_DOCUMENT, "web", 3, &d),
@@ -132,10 +132,10 @@ static void a_revoked_node_stays_out(void **state)
     converge(nodes);
     assert_int_equal(leaf_read(replica_leaves(nodes[3].replica), 0, RECORD_VERDICT, "g1", 2, &v),
                      0);
-    assert_int_equal(revoke(&nodes[1], 1, REVOKE_NODE, 22), 1);
-    assert_int_equal(revoke(&nodes[0], 0, REVOKE_ADMIN, 1), 1); /* who wrote it goes too */
-    say(&nodes[2], 22, 10, 2, "still here");                    /* stale: knows of nothing yet */
-    enrol(&nodes[2], 2, 22);                                    /* an admin who does not know */
+    assert_int_equal(revoke_key(&nodes[1], 1, REVOKE_NODE, 22), 1);
+    assert_int_equal(revoke_key(&nodes[0], 0, REVOKE_ADMIN, 1), 1); /* who wrote it goes too */
+    say(&nodes[2], 22, 10, 2, "still here"); /* stale: knows of nothing yet */
+    enrol(&nodes[2], 2, 22);                 /* an admin who does not know */
     converge(nodes);
     for (unsigned i = 0; i < NODES; i++) {
         assert_false(replica_is_member(nodes[i].replica, node.bytes));
@@ -312,9 +312,9 @@ static void random_histories_converge(void **state)
             else if (dice < 97)
                 say(&nodes[n], 20 + other, nodes[other].instance, nodes[other].leaf_seq + 1, "bad");
             else if (dice < 98)
-                (void)!revoke(&nodes[0], 0, REVOKE_ADMIN, 1 + n % 3);
+                (void)!revoke_key(&nodes[0], 0, REVOKE_ADMIN, 1 + n % 3);
             else
-                (void)!revoke(&nodes[n], n == 0 ? 0 : 1, REVOKE_NODE, 20 + other);
+                (void)!revoke_key(&nodes[n], n == 0 ? 0 : 1, REVOKE_NODE, 20 + other);
         }
         converge(nodes);
         for (unsigned i = 0; i < NODES; i++)

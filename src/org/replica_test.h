@@ -259,7 +259,7 @@ static inline void say(struct node *n, unsigned node, uint64_t instance, uint64_
         keep(n, bytes, size + 1);
 }
 
-static inline int revoke(struct node *n, unsigned revoker, uint8_t role, unsigned subject)
+static inline int revoke_key(struct node *n, unsigned revoker, uint8_t role, unsigned subject)
 {
     struct test_key by = test_key(revoker), key = test_key(subject);
     struct chain_set *chains = replica_chains(n->replica);

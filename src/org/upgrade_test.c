@@ -291,7 +291,7 @@ static void do_something(uint64_t *random, uint64_t stamp)
     else if (dice < 99)
         compact_at(n);
     else
-        revoked[3] |= revoke(&nodes[0], 0, REVOKE_ADMIN, 3) >= 0;
+        revoked[3] |= revoke_key(&nodes[0], 0, REVOKE_ADMIN, 3) >= 0;
 }
 
 static void both_versions_converge(void **state)
