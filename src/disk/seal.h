@@ -85,14 +85,17 @@ MUST_USE int seal_keep(const struct secret *owner, unsigned keep, struct failure
 
 /* Gives the content back. `ticket` may be NULL. *ret_ticket gets a new one when the given one was
  * not good, else size 0. Refusals:
- * CODE_UNSEAL_BLOB   the blob is malformed or damaged
- * CODE_UNSEAL_KEY    it is sealed for generations of another PCR-policy key
- * CODE_UNSEAL_TPM    this TPM does not keep it: it is another one, was cleared, or is another
- * disk's CODE_UNSEAL_NV     the epoch index is missing, or is not ours CODE_UNSEAL_EPOCH  the TPM's
- * epoch is above the generation's CODE_UNSEAL_BANK   the TPM has no SHA-256 bank CODE_UNSEAL_PCR11
- * nobody signed this PCR 11 with this epoch CODE_UNSEAL_PCR7   PCR 7 is not the one that it is
- * sealed for, or PCR 12 is not zero The TPM decides; what is read afterwards, to tell refusals
- * apart, decides nothing. */
+ *
+ * - CODE_UNSEAL_BLOB: the blob is malformed or damaged
+ * - CODE_UNSEAL_KEY: it is sealed for generations of another PCR-policy key
+ * - CODE_UNSEAL_TPM: this TPM does not keep it: another one, cleared, or another disk's
+ * - CODE_UNSEAL_NV: the epoch index is missing, or is not ours
+ * - CODE_UNSEAL_EPOCH: the TPM's epoch is above the generation's
+ * - CODE_UNSEAL_BANK: the TPM has no SHA-256 bank
+ * - CODE_UNSEAL_PCR11: nobody signed this PCR 11 with this epoch
+ * - CODE_UNSEAL_PCR7: PCR 7 is not the one that it is sealed for, or PCR 12 is not zero
+ *
+ * The TPM decides; what is read afterwards, to tell refusals apart, decides nothing. */
 MUST_USE int seal_open(const struct seal_policy *policy, const struct seal_blob *blob,
                        const struct seal_ticket *ticket, struct secret *ret_content,
                        struct seal_ticket *ret_ticket, struct failure *f);
