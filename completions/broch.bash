@@ -46,8 +46,14 @@ _broch()
             esac
             ;;
         screen) choices="--terminal --notify-fd --help" ;;
-        disk) [[ ${COMP_WORDS[2]} == status ]] && choices="--json --help" || choices="status --help" ;;
-        recovery) choices="verify --help" ;;
+        disk)
+            case ${COMP_WORDS[2]} in
+            status) choices="--json --help" ;;
+            wipe) choices="--yes --dry-run --help" ;;
+            *) choices="status enroll wipe cancel --help" ;;
+            esac
+            ;;
+        recovery) choices="verify new --help" ;;
         support) choices="--out --help" ;;
         reboot | poweroff) choices="--force --help" ;;
         help) choices=$verbs ;;

@@ -26,6 +26,24 @@ static void note(const struct stage1 *s, const char *what, const struct failure 
     stage1_note(s, "tpm-detail", f->text);
 }
 
+int persist_tpm_unlock(struct stage1 *s, struct opening *o, struct failure *f)
+{
+    const struct token_tpm2 *token = &s->persist.header.tokens[s->persist.token];
+    _cleanup_secret_ struct secret passphrase = SECRET_INIT;
+    uint8_t hash[BINDING_HASH_SIZE];
+    int r;
+
+    CHECK(s->persist.sealed.size == SEAL_CONTENT_SIZE);
+    binding_hash(&o->binding, hash);
+    if (memcmp(hash, s->persist.sealed.bytes + DERIVE_PREBOOT_SIZE, sizeof(hash)) != 0)
+        return failure_set(f, CODE_PERSIST_BINDING, -EKEYREJECTED,
+                           "the header is not the one that the secret was sealed for");
+    r = derive_passphrase(s->persist.sealed.bytes, token->org, volume_uuid(o->volume), &passphrase,
+                          f);
+    secret_wipe(&s->persist.sealed);
+    return r < 0 ? r : volume_unlock(o->volume, &passphrase, (int)token->keyslot, &o->key, f);
+}
+
 /* What stands for the org as long as there is none. */
 static int read_org(uint8_t ret[static DERIVE_ORG_SIZE], struct failure *f)
 {
@@ -55,12 +73,12 @@ static int make_content(const struct binding *b, struct secret *ret, struct fail
     return r;
 }
 
-/* A place that no route of the disk's header is at, so that those stay good until they are
- * replaced. A header names no more than half of the places, unless somebody edited it. */
-static unsigned free_place(const struct stage1 *s)
+/* The places that the routes of the disk's header are at, those of a header that somebody edited
+ * among them. */
+static unsigned header_places(const struct stage1 *s)
 {
     const struct luks_header *header = &s->persist.header;
-    unsigned taken = s->persist.places, place = 0;
+    unsigned taken = 0;
 
     for (unsigned i = 0; i < header->token_count; i++) {
         const struct token_tpm2 *token = &header->tokens[i];
@@ -74,76 +92,149 @@ static unsigned free_place(const struct stage1 *s)
         if (seal_describe(&blob, &s->persist.policy, &description, &ignored) == 0)
             taken |= 1u << description.place;
     }
-    while (place < SEAL_PLACES - 1 && taken & 1u << place)
+    return taken;
+}
+
+static unsigned first_free(unsigned taken)
+{
+    unsigned place = 0;
+
+    while (place < SEAL_PLACES && taken & 1u << place)
         place++;
     return place;
 }
 
-static int seal(struct stage1 *s, const struct secret *owner, const struct secret *content,
+/* A place that no route is at, so that those stay good until they are replaced. After a power cut
+ * amid a replacement the header may name all of them: then one that did not open the disk. */
+static unsigned free_place(const struct stage1 *s, unsigned made)
+{
+    const unsigned needed = s->persist.places | made;
+    const unsigned place = first_free(needed | header_places(s));
+
+    return place < SEAL_PLACES ? place : first_free(needed);
+}
+
+/* One way for the TPM to open the disk, before it is a keyslot. */
+struct way {
+    struct token_tpm2 token;
+    struct secret passphrase;
+};
+
+/* What a way is made with. */
+struct making {
+    struct stage1 *s;
+    const struct opening *o;
+    const struct secret *owner;
+    unsigned made; /* places of the ways before */
+};
+
+static int seal(struct making *m, const uint8_t *pcr7, const struct secret *content,
                 struct token_tpm2 *token, struct failure *f)
 {
-    const struct seal_target target = { .policy = &s->persist.policy,
-                                        .pcr7 = s->facts.pcr7.value,
-                                        .place = free_place(s),
-                                        .owner = owner };
+    const struct seal_target target = { .policy = &m->s->persist.policy,
+                                        .pcr7 = pcr7,
+                                        .place = free_place(m->s, m->made),
+                                        .owner = m->owner };
     struct seal_blob blob;
-    int r = seal_make(&target, content, &blob, f);
+    int r;
 
+    CHECK(target.place < SEAL_PLACES); /* two are made, and one may have opened the disk */
+    r = seal_make(&target, content, &blob, f);
     if (r < 0)
         return r;
     _Static_assert((int)SEAL_BLOB_MAX <= (int)TOKEN_SEALED_MAX,
                    "what is stored for the TPM fits into a token");
     token->sealed_size = blob.size;
     memcpy(token->sealed, blob.bytes, blob.size);
-    s->persist.places = 1u << target.place;
+    m->made |= 1u << target.place;
     return 0;
 }
 
-static int enroll(struct stage1 *s, struct volume *v, const struct binding *b,
-                  const struct secret *key, struct failure *f)
+static int make_way(struct making *m, const uint8_t *pcr7, struct way *ret, struct failure *f)
 {
-    static struct token_tpm2 token;
-    _cleanup_secret_ struct secret content = SECRET_INIT, passphrase = SECRET_INIT;
-    _cleanup_secret_ struct secret owner = SECRET_INIT;
-    const struct volume_route route = { &token, &passphrase };
+    _cleanup_secret_ struct secret content = SECRET_INIT;
+    const struct binding *b = &m->o->binding;
     int r;
 
-    token = (struct token_tpm2){ .policy = TOKEN_POLICY_LOCAL };
-    r = read_org(token.org, f);
-    if (r == 0)
-        r = derive_owner(key, b->uuid, &owner, f);
+    ret->token = (struct token_tpm2){ .policy = TOKEN_POLICY_LOCAL };
+    r = read_org(ret->token.org, f);
     if (r == 0)
         r = make_content(b, &content, f);
     if (r == 0)
-        r = seal(s, &owner, &content, &token, f);
-    if (r == 0)
-        r = derive_passphrase(content.bytes, token.org, b->uuid, &passphrase, f);
-    if (r == 0)
-        r = volume_set_tpm(v, key, &route, 1, f);
-    return r < 0 ? r : seal_keep(&owner, s->persist.places, f);
+        r = seal(m, pcr7, &content, &ret->token, f);
+    return r < 0 ? r
+                 : derive_passphrase(content.bytes, ret->token.org, b->uuid, &ret->passphrase, f);
 }
 
-void persist_tpm_enroll(struct stage1 *s, struct volume *v, const struct binding *b,
-                        const struct secret *key)
+/* The ways of before are gone: from the header, then from the TPM. */
+static int replace(struct making *m, const struct volume_route *routes, size_t count,
+                   struct failure *f)
 {
-    struct failure f = FAILURE_NONE;
+    struct stage1_persist *p = &m->s->persist;
+    int r;
+
+    p->places |= m->made;
+    r = volume_set_tpm(m->o->volume, &m->o->key, routes, count, f);
+    if (r < 0)
+        return r;
+    p->places = m->made;
+    p->header.token_count = 0;
+    return seal_keep(m->owner, p->places, f);
+}
+
+static int enroll(struct stage1 *s, const struct opening *o, const uint8_t *coming,
+                  struct failure *f)
+{
+    static struct way ways[2];
+    const struct volume_route routes[] = { { &ways[0].token, &ways[0].passphrase },
+                                           { &ways[1].token, &ways[1].passphrase } };
+    _cleanup_secret_ struct secret owner = SECRET_INIT;
+    struct making m = { .s = s, .o = o, .owner = &owner };
+    int r = derive_owner(&o->key, o->binding.uuid, &owner, f);
+
+    if (r == 0)
+        r = make_way(&m, s->facts.pcr7.value, &ways[0], f);
+    if (r == 0 && coming)
+        r = make_way(&m, coming, &ways[1], f);
+    if (r == 0)
+        r = replace(&m, routes, coming ? 2 : 1, f);
+    for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+        secret_wipe(&ways[i].passphrase);
+    return r;
+}
+
+int persist_tpm_renew(struct stage1 *s, const struct opening *o, const uint8_t *coming,
+                      struct failure *f)
+{
     int r;
 
     if (!can(s))
-        return;
+        return failure_set(f, CODE_REQUEST_TPM, -ENODEV, "no TPM, or Secure Boot is off");
     if (!s->facts.pcr7.read)
         stage1_read_pcrs(s);
     if (!s->facts.pcr7.read)
-        r = failure_set(&f, CODE_UNSEAL_BANK, -ENOENT, "the TPM has no SHA-256 bank");
-    else
-        r = seal_prepare(s->facts.cmdline.epoch, &f);
-    if (r < 0 && f.code == CODE_TPM_OWNED)
+        return failure_set(f, CODE_UNSEAL_BANK, -ENOENT, "the TPM has no SHA-256 bank");
+    r = seal_prepare(s->facts.cmdline.epoch, f);
+    if (r < 0 && f->code == CODE_TPM_OWNED)
         r = 0; /* perhaps it is ours already: sealing shows it */
     if (r == 0)
-        r = enroll(s, v, b, key, &f);
+        r = enroll(s, o, coming, f);
     s->facts.persist.enrolled = r == 0;
-    if (r < 0)
+    return r;
+}
+
+void persist_tpm_enroll(struct stage1 *s, const struct opening *o)
+{
+    struct failure f = FAILURE_NONE;
+
+    if (can(s) && persist_tpm_renew(s, o, NULL, &f) < 0)
         note(s, "tpm-not-enrolled", &f);
+}
+
+void persist_tpm_settle(struct stage1 *s, const struct opening *o)
+{
+    if (s->persist.token > 0 && !s->attempts.on_trial)
+        persist_tpm_enroll(s, o);
 }
 
 /* --- Ownership --- */
@@ -168,28 +259,62 @@ static int write_note(int fd, const char *uuid)
     return 0;
 }
 
-static int own(struct stage1 *s, int fd, const char *uuid, const struct secret *key,
-               struct failure *f)
+static int derive(const struct opening *o, struct secret *ret_owner, struct secret *ret_lockout,
+                  struct failure *f)
+{
+    int r = derive_owner(&o->key, volume_uuid(o->volume), ret_owner, f);
+
+    return r < 0 ? r : derive_lockout(&o->key, volume_uuid(o->volume), ret_lockout, f);
+}
+
+static int own(struct stage1 *s, int fd, const struct opening *o, struct failure *f)
 {
     _cleanup_secret_ struct secret owner = SECRET_INIT, lockout = SECRET_INIT;
-    int r = derive_owner(key, uuid, &owner, f);
+    int r = derive(o, &owner, &lockout, f);
 
-    if (r == 0)
-        r = derive_lockout(key, uuid, &lockout, f);
     if (r == 0)
         r = seal_provision(&owner, &lockout, s->facts.cmdline.epoch, s->persist.places, f);
     if (r < 0)
         return r;
-    r = write_note(fd, uuid);
+    r = write_note(fd, volume_uuid(o->volume));
     return r < 0 ? failure_set(f, CODE_IO, r, "cannot write %s", OWNED) : 0;
 }
 
-void persist_tpm_own(struct stage1 *s, int fd, const char *uuid, const struct secret *key)
+void persist_tpm_own(struct stage1 *s, int fd, const struct opening *o)
 {
     struct failure f = FAILURE_NONE;
 
-    if (!can(s) || (!s->facts.persist.enrolled && is_noted(fd, uuid)))
+    if (!can(s) || (!s->facts.persist.enrolled && is_noted(fd, volume_uuid(o->volume))))
         return;
-    if (own(s, fd, uuid, key, &f) < 0)
+    if (own(s, fd, o, &f) < 0)
         note(s, "tpm-not-owned", &f);
+}
+
+int persist_tpm_raise(struct stage1 *s, const struct opening *o, uint64_t epoch, struct failure *f)
+{
+    _cleanup_secret_ struct secret owner = SECRET_INIT;
+    int r;
+
+    if (!can(s))
+        return failure_set(f, CODE_REQUEST_TPM, -ENODEV, "no TPM, or Secure Boot is off");
+    r = derive_owner(&o->key, volume_uuid(o->volume), &owner, f);
+    return r < 0 ? r : seal_epoch_raise(&owner, epoch, f);
+}
+
+/* Without Secure Boot, too: whoever opened the disk has the authorizations. */
+void persist_tpm_release(struct stage1 *s, const struct opening *o)
+{
+    _cleanup_secret_ struct secret owner = SECRET_INIT, lockout = SECRET_INIT;
+    struct failure f = FAILURE_NONE;
+    int r;
+
+    if (!s->tpm_present)
+        return;
+    r = derive(o, &owner, &lockout, &f);
+    if (r == 0)
+        r = seal_release(&owner, &lockout, &f);
+    if (r < 0)
+        note(s, "tpm-not-released", &f);
+    else
+        stage1_note(s, "tpm", "released");
 }

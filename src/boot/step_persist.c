@@ -4,17 +4,18 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/line.h"
 #include "boot/disk_library.h"
+#include "boot/persist_recovery.h"
+#include "boot/persist_request.h"
 #include "boot/persist_tpm.h"
+#include "boot/persist_wipe.h"
 #include "boot/prompt.h"
 #include "boot/stage1.h"
-#include "disk/derive.h"
 #include "disk/partition_table.h"
 #include "disk/recovery_key.h"
 #include "disk/volume.h"
@@ -31,25 +32,6 @@ static void node_path(const struct partition_device *d, char ret[static NODE_PAT
 }
 
 /* --- The key --- */
-
-/* The way without questions. What the TPM gave also says what the disk has to be. */
-static int unlock_by_tpm(struct stage1 *s, struct volume *v, const struct binding *b,
-                         struct secret *ret_key, struct failure *f)
-{
-    const struct token_tpm2 *token = &s->persist.header.tokens[s->persist.token];
-    _cleanup_secret_ struct secret passphrase = SECRET_INIT;
-    uint8_t hash[BINDING_HASH_SIZE];
-    int r;
-
-    CHECK(s->persist.sealed.size == SEAL_CONTENT_SIZE);
-    binding_hash(b, hash);
-    if (memcmp(hash, s->persist.sealed.bytes + DERIVE_PREBOOT_SIZE, sizeof(hash)) != 0)
-        return failure_set(f, CODE_PERSIST_BINDING, -EKEYREJECTED,
-                           "the header is not the one that the secret was sealed for");
-    r = derive_passphrase(s->persist.sealed.bytes, token->org, volume_uuid(v), &passphrase, f);
-    secret_wipe(&s->persist.sealed);
-    return r < 0 ? r : volume_unlock(v, &passphrase, (int)token->keyslot, ret_key, f);
-}
 
 static void say_why(struct stage1 *s)
 {
@@ -103,14 +85,13 @@ static bool must_open_by_itself(const struct stage1 *s)
            s->persist.header.token_count > 0 && s->persist.refusal.cause < 0;
 }
 
-static int unlock(struct stage1 *s, struct volume *v, const struct binding *b,
-                  struct secret *ret_key, struct failure *f)
+static int unlock(struct stage1 *s, struct opening *o, struct failure *f)
 {
     struct facts_persist *facts = &s->facts.persist;
     int r = -EKEYREJECTED;
 
     if (s->persist.sealed.size > 0) {
-        r = unlock_by_tpm(s, v, b, ret_key, f);
+        r = persist_tpm_unlock(s, o, f);
         if (r == 0)
             facts->route = "tpm";
         if (r < 0 && f->code == CODE_PERSIST_BINDING)
@@ -127,50 +108,13 @@ static int unlock(struct stage1 *s, struct volume *v, const struct binding *b,
         *f = s->persist.refusal;
         return f->cause;
     }
-    r = ask(s, v, ret_key, f);
+    r = ask(s, o->volume, &o->key, f);
     if (r == 0)
         facts->route = "recovery";
     return r;
 }
 
 /* --- The first start --- */
-
-/* Said on the consoles and nowhere else. */
-static void show_recovery_key(struct stage1 *s, const struct secret *digits)
-{
-    char key[RECOVERY_KEY_TEXT_SIZE];
-    struct failure f = FAILURE_NONE;
-
-    if (prompt_open(s, &f) < 0) {
-        stage1_note(s, "recovery-key-unseen", f.text);
-        return;
-    }
-    recovery_key_format(digits, key);
-    prompt_say("\nThis machine's disk has a new recovery key. It is shown once. Write it down:\n\n"
-               "    ");
-    prompt_say(key);
-    prompt_say(
-        "\n\nIt opens the disk when the TPM does not. Prove it later: broch recovery verify\n\n");
-    explicit_bzero(key, sizeof(key));
-    prompt_close();
-}
-
-static int new_recovery_key(struct stage1 *s, struct volume *v, const struct secret *key,
-                            struct failure *f)
-{
-    _cleanup_secret_ struct secret digits = SECRET_INIT;
-    uint8_t random[RECOVERY_KEY_SIZE];
-    int r;
-
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        return failure_set(f, CODE_INTERNAL, -EIO, "no random bytes");
-    recovery_key_encode(random, &digits);
-    explicit_bzero(random, sizeof(random));
-    r = volume_set_recovery(v, key, &digits, f);
-    if (r == 0)
-        show_recovery_key(s, &digits);
-    return r;
-}
 
 /* The disk is this machine's from now on, and so are its GUIDs. */
 static int adopt_table(struct stage1 *s, struct failure *f)
@@ -182,14 +126,6 @@ static int adopt_table(struct stage1 *s, struct failure *f)
     r = partition_table_adopt(disk, s->persist.number, f);
     return r < 0 ? r : step_slot_renamed(s, f);
 }
-
-/* What is being opened or made. */
-struct opening {
-    struct volume *volume;
-    struct secret key;
-    struct binding binding;
-    char node[VOLUME_NODE_SIZE];
-};
 
 /* A disk that was there has gone, or somebody took its header away. A new one would be a machine
  * without its state, its keys and its people, and nobody asked for that. Whoever does, clears the
@@ -210,13 +146,14 @@ static int check_owner(const struct stage1 *s, struct failure *f)
  * its authorization follows from the volume key, and must not be that of a disk that is gone. */
 static int make(struct stage1 *s, const char *device, struct opening *o, struct failure *f)
 {
-    int r = check_owner(s, f);
+    int r = s->persist.wiped[0] ? 0 : check_owner(s, f);
 
     if (r < 0)
         return r;
     stage1_note(s, "persist", "made anew");
     s->facts.persist.route = "new";
-    r = adopt_table(s, f);
+    if (s->persist.content == PERSIST_EMPTY) /* else it was adopted before */
+        r = adopt_table(s, f);
     if (r == 0)
         r = persist_mark(device, true, f);
     if (r == 0)
@@ -228,8 +165,8 @@ static int make(struct stage1 *s, const char *device, struct opening *o, struct 
     if (r == 0)
         r = persist_make_filesystem(MAPPED, o->binding.btrfs, STAGE1_NEW_ROOT, STAGE1_PERSIST, f);
     if (r == 0) {
-        persist_tpm_enroll(s, o->volume, &o->binding, &o->key);
-        r = new_recovery_key(s, o->volume, &o->key, f);
+        persist_tpm_enroll(s, o);
+        r = persist_recovery_make(s, o, f);
     }
     if (r == 0)
         r = persist_mark(device, false, f);
@@ -243,7 +180,7 @@ static int open_disk(struct stage1 *s, const char *device, struct opening *o, st
     if (r == 0)
         r = volume_binding(o->volume, &o->binding, f);
     if (r == 0)
-        r = unlock(s, o->volume, &o->binding, &o->key, f);
+        r = unlock(s, o, f);
     return r < 0 ? r : volume_activate(o->volume, &o->binding, &o->key, o->node, f);
 }
 
@@ -276,52 +213,68 @@ static int note_generation(struct stage1 *s, int fd, struct failure *f)
     return r;
 }
 
-/* What can only be done while the volume key is here, then the generation's own start. */
-static int use_whole(struct stage1 *s, const struct opening *o, int fd, struct failure *f)
+/* What can only be done while the volume key is here, then the generation's own start. A disk that
+ * is to be wiped gets none of it. */
+static int use_whole(struct stage1 *s, const struct opening *o, bool *ret_wipe, struct failure *f)
 {
+    _cleanup_close_ int fd = open(STAGE1_PERSIST, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return failure_set(f, CODE_PERSIST_MOUNT, -errno, "cannot open " STAGE1_PERSIST);
+    *ret_wipe = persist_request_wants_wipe(s, o, fd);
+    if (*ret_wipe)
+        return 0;
     if (strcmp(s->facts.persist.route, "recovery") == 0)
-        persist_tpm_enroll(s, o->volume, &o->binding, &o->key);
-    persist_tpm_own(s, fd, volume_uuid(o->volume), &o->key);
+        persist_tpm_enroll(s, o);
+    else
+        persist_tpm_settle(s, o);
+    persist_tpm_own(s, fd, o);
     root_choose(s, fd);
+    persist_request_carry_out(s, o, fd);
     return note_generation(s, fd, f);
 }
 
-static int use(struct stage1 *s, const struct opening *o, struct failure *f)
+static int use(struct stage1 *s, const struct opening *o, bool *ret_wipe, struct failure *f)
 {
-    _cleanup_close_ int fd = -1;
-    int r = persist_mount(MAPPED, o->binding.btrfs, STAGE1_PERSIST, f);
+    int r;
 
+    note_open(s, o);
+    r = persist_mount(MAPPED, o->binding.btrfs, STAGE1_PERSIST, f);
     if (r < 0)
         return r;
-    fd = open(STAGE1_PERSIST, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    r = fd < 0 ? failure_set(f, CODE_PERSIST_MOUNT, -errno, "cannot open " STAGE1_PERSIST)
-               : use_whole(s, o, fd, f);
-    if (r == 0)
+    r = use_whole(s, o, ret_wipe, f);
+    if (r == 0 && !*ret_wipe)
         r = persist_mount_root(MAPPED, STAGE1_NEW_ROOT, f);
-    if (umount2(STAGE1_PERSIST, MNT_DETACH) == 0)
-        (void)rmdir(STAGE1_PERSIST); /* an empty folder harms nobody */
+    (void)umount2(STAGE1_PERSIST, MNT_DETACH); /* nothing in it is open any more */
     return r;
 }
 
-static int open_or_make(struct stage1 *s, struct failure *f)
+static int open_or_make(struct stage1 *s, struct opening *o, struct failure *f)
 {
-    struct opening o = { .volume = NULL };
+    bool wipe = s->persist.content == PERSIST_WIPING, make_it = s->persist.content != PERSIST_OURS;
     char device[NODE_PATH_SIZE];
-    int r;
+    int r = 0;
 
     node_path(&s->persist.device, device);
-    r = s->persist.content == PERSIST_OURS ? open_disk(s, device, &o, f) : make(s, device, &o, f);
-    if (r == 0) {
-        note_open(s, &o);
-        r = use(s, &o, f);
+    if (wipe) {
+        r = persist_wipe_resume(s, device, o, f);
+    } else if (!make_it) {
+        r = open_disk(s, device, o, f);
+        if (r == 0)
+            r = use(s, o, &wipe, f);
+        if (r == 0 && wipe)
+            r = persist_wipe(s, device, o, f);
+        make_it = wipe;
     }
-    volume_close(o.volume);
-    secret_wipe(&o.key);
-    return r;
+    if (r < 0 || !make_it)
+        return r;
+    r = make(s, device, o, f);
+    return r < 0 ? r : use(s, o, &wipe, f);
 }
 
 int step_persist(struct stage1 *s, struct failure *f)
 {
+    struct opening o = { .volume = NULL };
     int r;
 
     if (!s->persist.there)
@@ -335,7 +288,10 @@ int step_persist(struct stage1 *s, struct failure *f)
     if (r == 0 && mkdir(STAGE1_PERSIST, 0700) < 0)
         r = failure_set(f, CODE_PERSIST_MOUNT, -errno, "cannot make " STAGE1_PERSIST);
     if (r == 0)
-        r = open_or_make(s, f);
+        r = open_or_make(s, &o, f);
+    volume_close(o.volume);
+    secret_wipe(&o.key);
     secret_wipe(&s->persist.sealed);
+    (void)rmdir(STAGE1_PERSIST); /* an empty folder harms nobody */
     return r;
 }

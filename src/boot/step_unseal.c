@@ -113,7 +113,8 @@ static int try_tpm(struct stage1 *s, struct failure *f)
 {
     int r = read_policy(s, f);
 
-    if (r < 0 || s->persist.content != PERSIST_OURS || s->persist.header.token_count == 0)
+    if (r < 0 || s->persist.header.token_count == 0 ||
+        (s->persist.content != PERSIST_OURS && s->persist.content != PERSIST_WIPING))
         return r;
     return open_tokens(s, f);
 }

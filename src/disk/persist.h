@@ -18,13 +18,14 @@
 
 enum persist_content {
     PERSIST_EMPTY,      /* zeros where a header would be: a disk that was just written */
+    PERSIST_WIPING,     /* ours, to be wiped whatever comes: nothing of it is used any more */
     PERSIST_UNFINISHED, /* ours, and making it was cut short: nothing of it was ever used */
     PERSIST_OURS,
     PERSIST_FOREIGN, /* anything else; never overwritten */
 };
 
-/* Looks at the first PERSIST_LOOK_SIZE bytes. *ret_header, which is large, is set for
- * PERSIST_UNFINISHED and PERSIST_OURS. Before the TPM is capped, nothing else reads the disk. */
+/* Looks at the first PERSIST_LOOK_SIZE bytes, and at the mark behind them. *ret_header, which is
+ * large, is set when one was found. Before the TPM is capped, nothing else reads the disk. */
 enum { PERSIST_LOOK_SIZE = 16 << 20 };
 MUST_USE int persist_look(int fd, enum persist_content *ret, struct luks_header *ret_header,
                           struct failure *f);

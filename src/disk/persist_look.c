@@ -59,9 +59,10 @@ int persist_look(int fd, enum persist_content *ret, struct luks_header *ret_head
             return fail(f, errno);
         zero = is_zero(bytes, (size_t)size);
     }
-    *ret = PERSIST_EMPTY;
-    if (zero)
+    if (zero) {
+        *ret = is_marked(fd) ? PERSIST_UNFINISHED : PERSIST_EMPTY;
         return 0;
+    }
     size = pread(fd, bytes, sizeof(bytes), 0);
     if (size < 0)
         return fail(f, errno);
@@ -72,6 +73,7 @@ int persist_look(int fd, enum persist_content *ret, struct luks_header *ret_head
     }
     *ret = strcmp(ret_header->label, VOLUME_LABEL_UNFINISHED) == 0 ? PERSIST_UNFINISHED
            : strcmp(ret_header->label, VOLUME_LABEL_DONE) == 0     ? PERSIST_OURS
+           : strcmp(ret_header->label, VOLUME_LABEL_WIPING) == 0   ? PERSIST_WIPING
                                                                    : PERSIST_FOREIGN;
     return 0;
 }

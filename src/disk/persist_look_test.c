@@ -71,8 +71,9 @@ static void test_mark(void **unused)
     struct failure f = FAILURE_NONE;
 
     (void)unused;
-    assert_int_equal(persist_mark(path, true, &f), 0);
     assert_int_equal(look(), PERSIST_EMPTY);
+    assert_int_equal(persist_mark(path, true, &f), 0);
+    assert_int_equal(look(), PERSIST_UNFINISHED);
     assert_int_equal(pwrite(fd, "random", 6, 40000), 6);
     assert_int_equal(look(), PERSIST_UNFINISHED);
     assert_int_equal(persist_mark(path, false, &f), 0);

@@ -164,11 +164,21 @@ bool volume_is_finished(struct volume *v)
     return label && strcmp(label, VOLUME_LABEL_DONE) == 0;
 }
 
-int volume_finish(struct volume *v, struct failure *f)
+static int set_label(struct volume *v, const char *label, struct failure *f)
 {
-    int r = crypt_set_label(v->device, VOLUME_LABEL_DONE, NULL);
+    int r = crypt_set_label(v->device, label, NULL);
 
     return r < 0 ? fail(f, CODE_PERSIST_HEADER, r, "the disk's label cannot be written") : 0;
+}
+
+int volume_finish(struct volume *v, struct failure *f)
+{
+    return set_label(v, VOLUME_LABEL_DONE, f);
+}
+
+int volume_doom(struct volume *v, struct failure *f)
+{
+    return set_label(v, VOLUME_LABEL_WIPING, f);
 }
 
 int volume_binding(struct volume *v, struct binding *ret, struct failure *f)
@@ -241,6 +251,15 @@ int volume_activate(struct volume *v, const struct binding *b, const struct secr
     return r;
 }
 
+int volume_deactivate(struct volume *v, struct failure *f)
+{
+    int r;
+
+    library_words[0] = '\0';
+    r = crypt_deactivate(v->device, VOLUME_NAME);
+    return r < 0 ? fail(f, CODE_PERSIST_MOUNT, r, "the disk cannot be unmapped") : 0;
+}
+
 /* --- Keyslots and tokens --- */
 
 static int add_keyslot(struct volume *v, const struct secret *key, const struct secret *passphrase,
@@ -277,6 +296,23 @@ static bool token_is(struct volume *v, int token, const char *type)
 static bool is_assigned(struct volume *v, int token, int keyslot)
 {
     return crypt_token_is_assigned(v->device, token, keyslot) == 0;
+}
+
+int volume_unlock_recovery(struct volume *v, const struct secret *digits, struct secret *ret_key,
+                           struct failure *f)
+{
+    int tokens = crypt_token_max(CRYPT_LUKS2), slots = crypt_keyslot_max(CRYPT_LUKS2);
+    int r = failure_set(f, CODE_PERSIST_KEY, -ENOKEY, "the disk has no recovery key");
+
+    for (int token = 0; token < tokens; token++) {
+        if (!token_is(v, token, TOKEN_TYPE_RECOVERY))
+            continue;
+        for (int slot = 0; r < 0 && slot < slots; slot++) {
+            if (is_assigned(v, token, slot))
+                r = volume_unlock(v, digits, slot, ret_key, f);
+        }
+    }
+    return r;
 }
 
 static bool is_kept(const int *kept, size_t count, int token)

@@ -20,6 +20,7 @@
 /* Labels say how far making it got (LUKS2: label, 48 bytes). */
 #define VOLUME_LABEL_UNFINISHED "broch-unfinished"
 #define VOLUME_LABEL_DONE       "broch-persist"
+#define VOLUME_LABEL_WIPING     "broch-wiping"
 #define VOLUME_NAME             "broch-persist" /* of the mapped device */
 
 struct volume;
@@ -45,6 +46,9 @@ const char *volume_uuid(const struct volume *v);
 bool volume_is_finished(struct volume *v);
 MUST_USE int volume_finish(struct volume *v, struct failure *f);
 
+/* Labels it as one that is being wiped: from here on every start ends with a new disk. */
+MUST_USE int volume_doom(struct volume *v, struct failure *f);
+
 /* What the header says the volume is; refused when it is not what Broch makes. */
 MUST_USE int volume_binding(struct volume *v, struct binding *ret, struct failure *f);
 
@@ -55,11 +59,19 @@ enum { VOLUME_ANY = -1 };
 MUST_USE int volume_unlock(struct volume *v, const struct secret *passphrase, int keyslot,
                            struct secret *ret_key, struct failure *f);
 
+/* The same by the recovery key alone: no other keyslot is tried. CODE_PERSIST_KEY, also when the
+ * volume has no recovery key. */
+MUST_USE int volume_unlock_recovery(struct volume *v, const struct secret *digits,
+                                    struct secret *ret_key, struct failure *f);
+
 /* Maps the volume as VOLUME_NAME and compares the kernel's live table with the binding; a device
  * that differs is unmapped again. *ret_node is "dm-<minor>". */
 enum { VOLUME_NODE_SIZE = 16 };
 MUST_USE int volume_activate(struct volume *v, const struct binding *b, const struct secret *key,
                              char ret_node[static VOLUME_NODE_SIZE], struct failure *f);
+
+/* Unmaps it. Nothing may use it any more. CODE_PERSIST_MOUNT. */
+MUST_USE int volume_deactivate(struct volume *v, struct failure *f);
 
 /* Gives the TPM's route(s) anew: for each token a keyslot with its passphrase, then the token;
  * after all of them, every other keyslot and token of this kind goes. A power cut leaves the old

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libcryptsetup.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -92,6 +93,32 @@ static void set_recovery(struct disk *d, uint8_t byte)
     assert_int_equal(volume_set_recovery(d->volume, &d->key, &p, &d->f), 0);
 }
 
+static void reopen(struct disk *d)
+{
+    volume_close(d->volume);
+    d->volume = NULL;
+    assert_int_equal(volume_open(d->path, &d->volume, &d->f), 0);
+}
+
+/* As `cryptsetup luksAddKey` does: a keyslot without a token of ours. */
+static void add_other_key(struct disk *d, uint8_t byte)
+{
+    const struct crypt_pbkdf_type quick = { .type = CRYPT_KDF_PBKDF2,
+                                            .hash = "sha256",
+                                            .iterations = 1000,
+                                            .flags = CRYPT_PBKDF_NO_BENCHMARK };
+    struct secret p = passphrase(byte);
+    struct crypt_device *device;
+
+    assert_int_equal(crypt_init(&device, d->path), 0);
+    assert_int_equal(crypt_load(device, CRYPT_LUKS2, NULL), 0);
+    assert_int_equal(crypt_set_pbkdf_type(device, &quick), 0);
+    assert_true(crypt_keyslot_add_by_volume_key(device, CRYPT_ANY_SLOT, (const char *)d->key.bytes,
+                                                d->key.size, (const char *)p.bytes, p.size) >= 0);
+    crypt_free(device);
+    reopen(d);
+}
+
 static void check_slots(struct disk *d, unsigned tpm, unsigned recovery)
 {
     struct volume_slots slots;
@@ -100,13 +127,6 @@ static void check_slots(struct disk *d, unsigned tpm, unsigned recovery)
     assert_int_equal(slots.tpm, tpm);
     assert_int_equal(slots.recovery, recovery);
     assert_int_equal(slots.other, 0);
-}
-
-static void reopen(struct disk *d)
-{
-    volume_close(d->volume);
-    d->volume = NULL;
-    assert_int_equal(volume_open(d->path, &d->volume, &d->f), 0);
 }
 
 static enum persist_content look(struct disk *d)
@@ -128,6 +148,8 @@ static void test_label(void **state)
     reopen(d);
     assert_true(volume_is_finished(d->volume));
     assert_int_equal(look(d), PERSIST_OURS);
+    assert_int_equal(volume_doom(d->volume, &d->f), 0);
+    assert_int_equal(look(d), PERSIST_WIPING);
 }
 
 /* What is made is what may be opened, and nothing opens it by itself. */
@@ -171,6 +193,30 @@ static void test_recovery_replaced(void **state)
     check_slots(d, 1, 1);
     assert_true(opens(d, 1) && opens(d, 9));
     assert_false(opens(d, 8));
+}
+
+/* Every key opens the disk, and only the recovery key is taken for one: one of the TPM's routes and
+ * one that somebody else made are not. */
+static void test_recovery_alone(void **state)
+{
+    struct disk *d = *state;
+    struct secret digits = passphrase(9), tpm = passphrase(1), other = passphrase(7);
+    struct secret key = SECRET_INIT;
+
+    set_tpm(d, (const uint8_t[]){ 1 }, 1);
+    assert_int_equal(volume_unlock_recovery(d->volume, &digits, &key, &d->f), -ENOKEY);
+    set_recovery(d, 9);
+    reopen(d);
+    add_other_key(d, 7);
+    assert_true(opens(d, 1) && opens(d, 7) && opens(d, 9));
+    assert_int_equal(volume_unlock_recovery(d->volume, &digits, &key, &d->f), 0);
+    assert_memory_equal(key.bytes, d->key.bytes, key.size);
+    secret_wipe(&key);
+    assert_true(volume_unlock_recovery(d->volume, &tpm, &key, &d->f) < 0);
+    assert_int_equal(d->f.code, CODE_PERSIST_KEY);
+    assert_true(volume_unlock_recovery(d->volume, &other, &key, &d->f) < 0);
+    assert_int_equal(d->f.code, CODE_PERSIST_KEY);
+    assert_int_equal(key.size, 0);
 }
 
 /* Any number of times: the area of keyslots does not fill up. */
@@ -232,6 +278,37 @@ static void test_cut(void **state)
     }
 }
 
+/* A wipe that ends at any moment: the disk is never one that opens, and never somebody else's. */
+static void test_wipe_cut(void **state)
+{
+    enum { CUTS = 60, STEP_NS = 1000000 };
+    struct disk *d = *state;
+
+    for (unsigned i = 0; i < CUTS; i++) {
+        enum persist_content content;
+        pid_t child;
+
+        volume_close(d->volume);
+        d->volume = NULL;
+        assert_int_equal(volume_format(d->path, &d->volume, &d->key, &d->f), 0);
+        set_tpm(d, (const uint8_t[]){ 1 }, 1);
+        assert_int_equal(volume_doom(d->volume, &d->f), 0);
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            if (persist_mark(d->path, true, &d->f) == 0)
+                (void)!volume_wipe(d->volume, &d->f);
+            _exit(0);
+        }
+        (void)ppoll(NULL, 0, &(struct timespec){ .tv_nsec = (long)i * STEP_NS }, NULL);
+        (void)kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        content = look(d);
+        assert_true(content == PERSIST_WIPING || content == PERSIST_UNFINISHED);
+        assert_int_equal(persist_mark(d->path, false, &d->f), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,9 +316,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_made, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tpm_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recovery_replaced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recovery_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wipe, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wipe_cut, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,15 +111,30 @@ static int take_optional(struct json_object *object, const char *key, char *ret,
     return 0;
 }
 
-static bool is_persist_open(struct json_object *object)
+/* The encrypted disk; facts without it are those of a machine that has none. */
+static int take_persist(struct json_object *object, struct facts *facts, struct failure *f)
 {
     struct json_object *persist, *state;
 
-    return json_object_object_get_ex(object, "persist", &persist) &&
-           json_object_is_type(persist, json_type_object) &&
-           json_object_object_get_ex(persist, "state", &state) &&
-           json_object_is_type(state, json_type_string) &&
-           strcmp(json_object_get_string(state), "open") == 0;
+    if (!json_object_object_get_ex(object, "persist", &persist) ||
+        !json_object_is_type(persist, json_type_object))
+        return 0;
+    facts->persist_open = json_object_object_get_ex(persist, "state", &state) &&
+                          json_object_is_type(state, json_type_string) &&
+                          strcmp(json_object_get_string(state), "open") == 0;
+    return take_optional(persist, "uuid", facts->persist_uuid, sizeof(facts->persist_uuid), f);
+}
+
+static int take_epoch(struct json_object *object, struct facts *facts, struct failure *f)
+{
+    struct json_object *value;
+
+    if (!json_object_object_get_ex(object, "epoch", &value))
+        return 0;
+    if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
+        return failure_set(f, CODE_FACTS, -EBADMSG, "'epoch' has a bad value");
+    facts->epoch = (uint64_t)json_object_get_int64(value);
+    return 0;
 }
 
 static int check_schema(struct json_object *object, struct failure *f)
@@ -175,7 +190,10 @@ int facts_parse(const char *text, size_t size, struct facts *ret, struct failure
     if (r == 0)
         r = take_optional(object, "last_failure", facts.last_failure, sizeof(facts.last_failure),
                           f);
-    facts.persist_open = is_persist_open(object);
+    if (r == 0)
+        r = take_persist(object, &facts, f);
+    if (r == 0)
+        r = take_epoch(object, &facts, f);
     (void)json_object_put(object); /* freed here */
     if (r == 0)
         *ret = facts;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/failure.h"
 #include "node/names.h"
@@ -29,6 +30,8 @@ struct facts {
     char tpm[FACTS_SWITCH_SIZE];         /* likewise */
     char last_failure[FACTS_TEXT_SIZE];  /* what firmware kept of it; empty: nothing. Of anybody */
     bool persist_open;                   /* the encrypted disk */
+    char persist_uuid[FACTS_UUID_SIZE];  /* of its header; empty: none is open */
+    uint64_t epoch;                      /* of the generation; 0 when it is not told */
 };
 
 /* Parses the JSON text. Refuses (-EBADMSG, *ret untouched) anything but one object with every fact

@@ -38,6 +38,45 @@ static void test_good(void **state)
 
 static char *changed(const char *from, const char *to);
 
+#define UUID "11111111-1111-4111-8111-111111111111"
+
+static void test_persist(void **state)
+{
+    static const struct {
+        const char *text;
+        bool open;
+        const char *uuid; /* NULL: refused */
+        uint64_t epoch;
+    } cases[] = {
+        { "", false, "", 0 },
+        { "\"persist\": null,", false, "", 0 },
+        { "\"persist\": {\"state\": \"volatile\", \"uuid\": null}, \"epoch\": 0,", false, "", 0 },
+        { "\"persist\": {\"state\": \"open\", \"uuid\": \"" UUID "\"}, \"epoch\": 7,", true, UUID,
+          7 },
+        { "\"persist\": {\"state\": \"open\", \"uuid\": 1},", true, NULL, 0 },
+        { "\"persist\": {\"state\": \"open\", \"uuid\": \"" UUID "1\"},", true, NULL, 0 },
+        { "\"epoch\": -1,", false, NULL, 0 },
+        { "\"epoch\": \"7\",", false, NULL, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char value[160], *text;
+        struct failure f = FAILURE_NONE;
+        struct facts facts;
+
+        (void)snprintf(value, sizeof(value), "%s\"partuuid\": null,", cases[i].text);
+        text = changed("\"partuuid\": null,", value);
+        assert_int_equal(parse(text, &facts, &f), cases[i].uuid ? 0 : -EBADMSG);
+        if (cases[i].uuid) {
+            assert_int_equal(facts.persist_open, cases[i].open);
+            assert_string_equal(facts.persist_uuid, cases[i].uuid);
+            assert_int_equal(facts.epoch, cases[i].epoch);
+        }
+        free(text);
+    }
+}
+
 static void test_partuuid(void **state)
 {
     static const struct {
@@ -188,13 +227,10 @@ static void test_missing_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_partuuid),
-        cmocka_unit_test(test_each_fact_is_checked),
-        cmocka_unit_test(test_not_one_object),
-        cmocka_unit_test(test_trailing_text),
-        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_good),           cmocka_unit_test(test_partuuid),
+        cmocka_unit_test(test_persist),        cmocka_unit_test(test_each_fact_is_checked),
+        cmocka_unit_test(test_not_one_object), cmocka_unit_test(test_trailing_text),
+        cmocka_unit_test(test_damaged),        cmocka_unit_test(test_missing_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

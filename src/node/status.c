@@ -15,6 +15,7 @@
 #include "node/kernel_log.h"
 #include "node/marker.h"
 #include "node/os_release.h"
+#include "node/recovery_note.h"
 #include "sys/file.h"
 #include "work/json.h"
 #include "work/logs.h"
@@ -149,6 +150,8 @@ int status_gather(struct status *ret, struct failure *f)
         return r;
     gather_release(ret);
     gather_kernel(ret);
+    ret->confirmed =
+        ret->facts.persist_open && recovery_note_read(RECOVERY_NOTE_PATH, ret->facts.persist_uuid);
     gather_trial(ret);
     gather_ready(ret);
     gather_addresses(ret);
@@ -252,6 +255,16 @@ static void add_failure_row(const struct status *status, bool colour, struct tex
         add_row(t, colour, "last failure", TONE_ATTENTION, reason);
 }
 
+/* A machine whose key nobody proved to have loses its data with its TPM. */
+static void add_recovery_row(const struct status *status, bool colour, struct text *t)
+{
+    if (!status->facts.persist_open)
+        return;
+    add_row(t, colour, "recovery key", status->confirmed ? TONE_GOOD : TONE_ATTENTION,
+            status->confirmed ? "confirmed"
+                              : "unconfirmed: type it back with 'broch recovery verify'");
+}
+
 static uint64_t seconds_since(const struct status *status, uint64_t us)
 {
     return us < status->now_us ? (status->now_us - us) / (NS_PER_S / NS_PER_US) : 0;
@@ -313,6 +326,7 @@ void status_add_table(const struct status *status, bool colour, struct text *t)
     add_row(t, colour, "kernel", TONE_PLAIN, status->kernel);
     add_row(t, colour, "channel", development ? TONE_ATTENTION : TONE_PLAIN, status->channel);
     add_row(t, colour, "state", TONE_PLAIN, status->persistent ? "persistent" : "volatile");
+    add_recovery_row(status, colour, t);
     text_addf(t, "%-13s", "uptime");
     status_add_duration(status->uptime_s, t);
     text_add(t, "\n");
@@ -345,6 +359,13 @@ static bool put_service(struct json_object *list, const struct status *status, s
            json_put_text(object, "last_line", status->last_lines[index]);
 }
 
+static bool put_recovery(struct json_object *object, const struct status *status)
+{
+    if (!status->facts.persist_open)
+        return json_put(object, "recovery", NULL);
+    return json_put_text(object, "recovery", status->confirmed ? "confirmed" : "unconfirmed");
+}
+
 static bool put_facts(struct json_object *object, const struct status *status)
 {
     const struct facts *facts = &status->facts;
@@ -359,7 +380,7 @@ static bool put_facts(struct json_object *object, const struct status *status)
            json_put_text(object, "kernel", status->kernel) &&
            json_put_text(object, "channel", status->channel) &&
            json_put_text(object, "state", status->persistent ? "persistent" : "volatile") &&
-           json_put_number(object, "uptime_s", status->uptime_s) &&
+           put_recovery(object, status) && json_put_number(object, "uptime_s", status->uptime_s) &&
            put_known(object, "ready_us", status->ready, status->ready_us);
 }
 

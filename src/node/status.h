@@ -18,6 +18,7 @@ struct status {
     char channel[STATUS_TEXT_SIZE]; /* BROCH_CHANNEL of os-release */
     char kernel[STATUS_TEXT_SIZE];
     bool persistent;    /* /var outlives the boot */
+    bool confirmed;     /* the recovery key of the encrypted disk was typed back */
     struct trial trial; /* of a new generation: the one that is pending, and how the last ended */
     uint64_t uptime_s;
     bool ready;        /* `broch ready` was reached in this boot ... */

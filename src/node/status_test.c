@@ -121,6 +121,7 @@ static void test_json(void **state)
                                          "  \"kernel\":\"6.12.0-amd64\",\n"
                                          "  \"channel\":\"development\",\n"
                                          "  \"state\":\"volatile\",\n"
+                                         "  \"recovery\":null,\n"
                                          "  \"uptime_s\":3725,\n"
                                          "  \"ready_us\":2034567,\n"
                                          "  \"trial\":null,\n"
@@ -158,6 +159,27 @@ static void test_json_of_the_unknown(void **state)
     assert_non_null(strstr(text_string(&t), "\"ready_us\":null"));
     assert_non_null(strstr(text_string(&t), "\"state\":\"persistent\""));
     assert_non_null(strstr(text_string(&t), "\"pid\":null,\n      \"since_s\":61"));
+}
+
+static void test_recovery(void **state)
+{
+    _cleanup_text_ struct text t = TEXT_INIT;
+    static struct status status;
+
+    status = example;
+    status.facts.persist_open = true;
+    status_add_table(&status, false, &t);
+    assert_non_null(strstr(text_string(&t), "recovery key unconfirmed: type it back"));
+    text_clear(&t);
+    status_add_json(&status, &t);
+    assert_non_null(strstr(text_string(&t), "\"recovery\":\"unconfirmed\""));
+    status.confirmed = true;
+    text_clear(&t);
+    status_add_table(&status, false, &t);
+    assert_non_null(strstr(text_string(&t), "recovery key confirmed\n"));
+    text_clear(&t);
+    status_add_json(&status, &t);
+    assert_non_null(strstr(text_string(&t), "\"recovery\":\"confirmed\""));
 }
 
 static const struct trial pending = {
@@ -248,10 +270,11 @@ static void test_durations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),     cmocka_unit_test(test_colour),
-        cmocka_unit_test(test_json),      cmocka_unit_test(test_json_of_the_unknown),
-        cmocka_unit_test(test_not_ready), cmocka_unit_test(test_durations),
-        cmocka_unit_test(test_trials),    cmocka_unit_test(test_last_failure),
+        cmocka_unit_test(test_table),        cmocka_unit_test(test_colour),
+        cmocka_unit_test(test_json),         cmocka_unit_test(test_json_of_the_unknown),
+        cmocka_unit_test(test_not_ready),    cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_trials),       cmocka_unit_test(test_recovery),
+        cmocka_unit_test(test_last_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,6 +65,10 @@ BROCH = Policy(
     untested={
         "src/programs/*/main.c": "arguments and wiring only; the command and VM tests run it",
         "src/programs/broch-config/apply.c": "sets names of a running machine: tests/vm/config_test.c",
+        "src/programs/broch-disk/ask.c": "asks stage 1 of a running machine: tests/vm/requests_test.c",
+        "src/programs/broch-disk/look.c": "see ask.c",
+        "src/programs/broch-disk/recovery.c": "see ask.c",
+        "src/programs/broch-disk/status.c": "see ask.c; its words are in shown.c",
         "src/programs/broch-metrics/gather.c": "reads /proc and cgroups: tests/vm/config_test.c",
         "src/programs/broch-orchestrator/*.c": "wires pure parts of src/work to s6: VM tests run it",
         "src/programs/broch-service/*.c": "arguments and files of a running machine: VM tests of services",

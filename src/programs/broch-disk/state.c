@@ -8,9 +8,8 @@
 #include "base/line.h"
 #include "disk/json_reader.h"
 #include "node/facts.h"
+#include "node/recovery_note.h"
 #include "sys/file.h"
-
-enum { RECOVERY_SIZE_MAX = 1024 };
 
 /* A text to be copied; null, or anything that is no text, leaves it empty. */
 struct wanted {
@@ -65,29 +64,6 @@ int state_parse(const void *bytes, size_t size, struct state *ret)
     return 0;
 }
 
-/* The note holds for one disk: another one has another key. */
-static bool is_confirmed(const char *uuid)
-{
-    _cleanup_free_ uint8_t *bytes = NULL;
-    struct failure ignored = FAILURE_NONE; /* no note is a note, too */
-    char found[STATE_WORD_SIZE] = "";
-    const struct wanted wanted = { "confirmed", found };
-    struct json_reader whole, object, item;
-    struct json_text key;
-    size_t size;
-    int r;
-
-    if (file_read(STATE_RECOVERY_PATH, RECOVERY_SIZE_MAX, &bytes, &size, &ignored) < 0)
-        return false;
-    whole = json_reader_make(bytes, size);
-    r = json_reader_object(&whole, &object);
-    while (r == 0 && (r = json_reader_member(&object, &key, &item)) > 0) {
-        take(&key, &item, &wanted, 1);
-        r = 0;
-    }
-    return r == 0 && strcmp(found, uuid) == 0;
-}
-
 static int take_name(const char *folder, const char *name, void *context, struct failure *f)
 {
     struct line l = line_make(context, STATE_PATH_SIZE);
@@ -126,16 +102,7 @@ int state_read(struct state *ret, struct failure *f)
         r = find_partition(&s, f);
     if (r < 0)
         return r;
-    s.confirmed = s.open && is_confirmed(s.uuid);
+    s.confirmed = s.open && recovery_note_read(RECOVERY_NOTE_PATH, s.uuid);
     *ret = s;
     return 0;
-}
-
-int state_confirm(const char *uuid, struct failure *f)
-{
-    char text[128];
-    struct line l = line_make(text, sizeof(text));
-
-    line_addf(&l, "{\"schema\":1,\"confirmed\":\"%s\"}\n", uuid);
-    return file_write(STATE_RECOVERY_PATH, text, l.length, 0644, f);
 }

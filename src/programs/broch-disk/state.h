@@ -6,8 +6,6 @@
 
 #include "base/failure.h"
 
-#define STATE_RECOVERY_PATH "/var/lib/broch/recovery.json"
-
 enum { STATE_WORD_SIZE = 40, STATE_PATH_SIZE = 64 };
 
 struct state {
@@ -26,5 +24,7 @@ MUST_USE int state_parse(const void *bytes, size_t size, struct state *ret);
 /* CODE_FACTS: this machine was not booted by stage 1, or its facts are malformed. */
 MUST_USE int state_read(struct state *ret, struct failure *f);
 
-/* Notes that the recovery key of the disk with this UUID was typed back. */
-MUST_USE int state_confirm(const char *uuid, struct failure *f);
+/* The header of the disk that is open; freed by volume_close(). CODE_PERSIST_HEADER,
+ * CODE_PERSIST_BINDING when it is another disk by now. */
+struct volume;
+MUST_USE int state_open_volume(const struct state *s, struct volume **ret, struct failure *f);
