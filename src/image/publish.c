@@ -178,18 +178,27 @@ static int place_keys(const struct build *build, const char *folder, struct fail
     return r;
 }
 
+void publish_format_sums(const struct manifest *m, struct span manifest_text, struct span signature,
+                         struct text *ret)
+{
+    const struct digest own = digest_bytes(manifest_text.bytes, manifest_text.size);
+    const struct digest signature_digest = digest_bytes(signature.bytes, signature.size);
+    char digits[DIGEST_TEXT_SIZE];
+
+    for (size_t i = 0; i < m->file_count; i++)
+        text_addf(ret, "%s  %s\n", digest_text(&m->files[i].digest, digits), m->files[i].name);
+    text_addf(ret, "%s  generation.json\n", digest_text(&own, digits));
+    text_addf(ret, "%s  generation.json.minisig\n", digest_text(&signature_digest, digits));
+}
+
 static int write_sums(const struct manifest *m, const struct text *manifest_text,
                       const char *signature, const char *folder, struct failure *f)
 {
     _cleanup_text_ struct text sums = TEXT_INIT;
-    const struct digest own = digest_bytes(text_string(manifest_text), manifest_text->length);
-    const struct digest signature_digest = digest_bytes(signature, strlen(signature));
-    char digits[DIGEST_TEXT_SIZE];
 
-    for (size_t i = 0; i < m->file_count; i++)
-        text_addf(&sums, "%s  %s\n", digest_text(&m->files[i].digest, digits), m->files[i].name);
-    text_addf(&sums, "%s  generation.json\n", digest_text(&own, digits));
-    text_addf(&sums, "%s  generation.json.minisig\n", digest_text(&signature_digest, digits));
+    publish_format_sums(
+        m, (struct span){ (const uint8_t *)text_string(manifest_text), manifest_text->length },
+        (struct span){ (const uint8_t *)signature, strlen(signature) }, &sums);
     return write_into(folder, "SHA256SUMS", text_string(&sums), f);
 }
 

@@ -4,9 +4,15 @@
 
 #include "base/failure.h"
 #include "image/build.h"
+#include "image/span.h"
+#include "trust/manifest.h"
 
 /* Fills <out>/broch-<generation>/. Artifacts are hard links into the cache, read-only, so that they
  * cost no room and no time; where out/ is another filesystem they are copies. The manifest is
  * signed and written last: a folder without it is no generation. *ret_folder is freed by the
  * caller. */
 MUST_USE int publish(struct build *build, char **ret_folder, struct failure *f);
+
+/* Appends what SHA256SUMS has to be: files of the manifest, the manifest and its signature. */
+void publish_format_sums(const struct manifest *m, struct span manifest_text, struct span signature,
+                         struct text *ret);

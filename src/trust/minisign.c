@@ -329,3 +329,17 @@ int minisign_verify(const void *bytes, size_t size, const char *signature_text,
         memcpy(ret_comment, signature.comment, MINISIGN_COMMENT_MAX);
     return r;
 }
+
+int minisign_key_id(const char *signature_text, char ret_digits[static MINISIGN_KEY_ID_TEXT_SIZE])
+{
+    struct signature signature;
+    int r = parse_signature(signature_text, &signature);
+
+    if (r < 0)
+        return r;
+    /* A little-endian number behind the two letters of the algorithm. */
+    for (size_t i = 0; i < MINISIGN_KEY_ID_SIZE; i++)
+        (void)snprintf(ret_digits + 2 * i, 3, "%02X",
+                       signature.signature[2 + MINISIGN_KEY_ID_SIZE - 1 - i]);
+    return 0;
+}

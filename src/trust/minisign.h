@@ -31,3 +31,9 @@ MUST_USE int minisign_sign(const char *private_path, const void *bytes, size_t s
 MUST_USE int minisign_verify(const void *bytes, size_t size, const char *signature_text,
                              const char *public_texts,
                              char ret_comment[static MINISIGN_COMMENT_MAX], struct failure *f);
+
+/* Which key a signature says to be of: 16 digits, as minisign shows it. A name, no proof.
+ * -EBADMSG. */
+enum { MINISIGN_KEY_ID_TEXT_SIZE = 2 * MINISIGN_KEY_ID_SIZE + 1 };
+MUST_USE int minisign_key_id(const char *signature_text,
+                             char ret_digits[static MINISIGN_KEY_ID_TEXT_SIZE]);

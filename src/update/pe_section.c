@@ -5,30 +5,23 @@
 
 #include "base/cursor.h"
 
-enum {
-    HEADER_POINTER = 0x3c, /* in the MZ header: where "PE\0\0" stands */
-    NAME_SIZE = 8,
-    SECTIONS_MAX = 96, /* what loaders take */
-};
+enum { HEADER_POINTER = 0x3c /* in the MZ header: where "PE\0\0" stands */ };
 
-struct section {
-    char name[NAME_SIZE];
-    uint32_t virtual_size, raw_size, raw_offset;
-};
-
-static bool read_section(struct cursor *c, struct section *ret)
+static int read_section(struct cursor *c, size_t size, struct pe_section *ret)
 {
-    const uint8_t *name = cursor_take(c, NAME_SIZE);
+    uint32_t virtual_size, raw_size, raw_offset;
 
-    if (!name)
-        return false;
-    memcpy(ret->name, name, NAME_SIZE);
-    ret->virtual_size = cursor_le32(c);
+    cursor_copy(c, ret->name, PE_SECTION_NAME_SIZE);
+    ret->name[PE_SECTION_NAME_SIZE] = '\0';
+    virtual_size = cursor_le32(c);
     cursor_skip(c, 4); /* address when loaded */
-    ret->raw_size = cursor_le32(c);
-    ret->raw_offset = cursor_le32(c);
+    raw_size = cursor_le32(c);
+    raw_offset = cursor_le32(c);
     cursor_skip(c, 16); /* relocations, line numbers, flags */
-    return !c->failed;
+    ret->offset = raw_offset;
+    ret->room = raw_size;
+    ret->size = virtual_size < raw_size ? virtual_size : raw_size;
+    return !c->failed && ret->offset <= size && ret->room <= size - ret->offset ? 0 : -EBADMSG;
 }
 
 /* Behind the headers, at the first section. Returns how many there are, 0 for no PE file. */
@@ -56,29 +49,41 @@ static unsigned open_table(const void *bytes, size_t size, struct cursor *ret)
     cursor_skip(&c, 2); /* flags */
     cursor_skip(&c, optional_size);
     *ret = c;
-    return c.failed || count > SECTIONS_MAX ? 0 : count;
+    return c.failed || count > PE_SECTIONS_MAX ? 0 : count;
+}
+
+int pe_sections_read(const void *bytes, size_t size, struct pe_sections *ret)
+{
+    struct cursor c;
+    unsigned count = open_table(bytes, size, &c);
+
+    if (count == 0)
+        return -EBADMSG;
+    for (unsigned i = 0; i < count; i++) {
+        int r = read_section(&c, size, &ret->list[i]);
+
+        if (r < 0)
+            return r;
+    }
+    ret->count = count;
+    return 0;
 }
 
 int pe_section_find(const void *bytes, size_t size, const char *name, size_t *ret_offset,
                     size_t *ret_size)
 {
-    struct cursor c;
-    unsigned count = open_table(bytes, size, &c);
-    size_t length = strlen(name);
+    struct pe_sections sections;
+    int r = pe_sections_read(bytes, size, &sections);
 
-    CHECK(length <= NAME_SIZE);
-    if (count == 0)
-        return -EBADMSG;
-    for (unsigned i = 0; i < count; i++) {
-        struct section s;
-
-        if (!read_section(&c, &s))
-            return -EBADMSG;
-        if (memcmp(s.name, name, length) != 0 || (length < NAME_SIZE && s.name[length] != '\0'))
+    CHECK(strlen(name) <= PE_SECTION_NAME_SIZE);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < sections.count; i++) {
+        if (strcmp(sections.list[i].name, name) != 0)
             continue;
-        *ret_size = s.virtual_size < s.raw_size ? s.virtual_size : s.raw_size;
-        *ret_offset = s.raw_offset;
-        return s.raw_offset <= size && *ret_size <= size - s.raw_offset ? 0 : -EBADMSG;
+        *ret_offset = sections.list[i].offset;
+        *ret_size = sections.list[i].size;
+        return 0;
     }
     return -ENOENT;
 }

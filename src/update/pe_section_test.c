@@ -66,6 +66,24 @@ static void test_found(void **state)
     assert_int_equal(size, 32);
 }
 
+static void test_all(void **state)
+{
+    struct pe_sections sections = { .count = 0 };
+    uint8_t file[FILE_SIZE];
+
+    (void)state;
+    make_file(file);
+    assert_int_equal(pe_sections_read(file, sizeof(file), &sections), 0);
+    assert_int_equal(sections.count, 2);
+    assert_string_equal(sections.list[0].name, ".pcrpkey"); /* all eight characters */
+    assert_string_equal(sections.list[1].name, ".pcrsig");
+    assert_int_equal(sections.list[1].size, 20);
+    assert_int_equal(sections.list[1].room, 32);
+    /* One that nobody asks for has to be whole as well. */
+    put_section(file, 0, ".pcrpkey", 10, 32, FILE_SIZE - 31);
+    assert_int_equal(pe_sections_read(file, sizeof(file), &sections), -EBADMSG);
+}
+
 static void assert_bad(const uint8_t *file, size_t size)
 {
     size_t offset, found;
@@ -116,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_found),
+        cmocka_unit_test(test_all),
         cmocka_unit_test(test_no_pe_file),
         cmocka_unit_test(test_cut),
     };

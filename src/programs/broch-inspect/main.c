@@ -1,0 +1,145 @@
+/* `broch inspect` and `broch verify`: look at what the factory made. Nothing is changed, nothing
+ * but files is asked. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/options.h"
+#include "base/text.h"
+#include "image/inspect.h"
+#include "image/verify.h"
+
+static int print(struct text *t, struct failure *f)
+{
+    if (text_status(t) < 0)
+        return failure_set(f, CODE_INTERNAL, -ENOMEM, "cannot word the answer");
+    if (fputs(text_string(t), stdout) < 0 || fflush(stdout) != 0)
+        return failure_set(f, CODE_IO, -errno, "cannot write the answer");
+    return 0;
+}
+
+static int verb_inspect(int argc, char **argv, struct failure *f)
+{
+    bool json = false;
+    const struct option_spec specs[] = {
+        { "json", OPTION_FLAG, &json, NULL, "one JSON object (docs/reference/inspect.md)" },
+    };
+    const struct options options = {
+        .program = "broch inspect",
+        .synopsis = "ARTIFACT [--json]",
+        .purpose = "Shows what an artifact is, who signed it and what takes the room:\n"
+                   "a generation's folder, a .broch file, a boot file, a disk, an initrd\n"
+                   "or a system image.",
+        .example = "broch inspect out/broch-v0.1.0-node-x86_64",
+        .specs = specs,
+        .spec_count = ARRAY_SIZE(specs),
+        .operand_min = 1,
+        .operand_max = 1,
+    };
+    _cleanup_artifact_ struct artifact artifact = ARTIFACT_INIT;
+    static struct inspect inspect; /* too large for comfort on the stack */
+    _cleanup_text_ struct text t = TEXT_INIT;
+    struct operands operands;
+    int r = options_parse(&options, argc, argv, &operands, f);
+
+    if (r > 0)
+        options_help(&options, stdout);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = artifact_open(operands.list[0], &artifact, f);
+    if (r == 0)
+        r = inspect_gather(&artifact, &inspect, f);
+    if (r == 0 && json)
+        inspect_add_json(&inspect, &t);
+    else if (r == 0)
+        r = inspect_add_table(&inspect, &t, f);
+    if (r == 0)
+        r = print(&t, f);
+    inspect_done(&inspect);
+    return r;
+}
+
+static int verb_verify(int argc, char **argv, struct failure *f)
+{
+    struct verify_trust trust = { .release_key = NULL };
+    bool json = false;
+    const struct option_spec specs[] = {
+        { "release-key", OPTION_TEXT, &trust.release_key, "FILE",
+          "release.pub to believe (default: the one beside the manifest)" },
+        { "db", OPTION_TEXT, &trust.certificate, "FILE",
+          "db.crt to believe (default: keys/db.crt of the generation)" },
+        { "json", OPTION_FLAG, &json, NULL, "one JSON object (docs/reference/inspect.md)" },
+    };
+    const struct options options = {
+        .program = "broch verify",
+        .synopsis = "ARTIFACT [options]",
+        .purpose = "Checks signatures, sums, dm-verity, PCR 11 and that all of them agree:\n"
+                   "a generation's folder, a .broch file, a boot file or a disk.",
+        .example = "broch verify out/broch-v0.1.0-node-x86_64 --release-key ~/release.pub",
+        .specs = specs,
+        .spec_count = ARRAY_SIZE(specs),
+        .operand_min = 1,
+        .operand_max = 1,
+    };
+    _cleanup_artifact_ struct artifact artifact = ARTIFACT_INIT;
+    _cleanup_text_ struct text t = TEXT_INIT;
+    static struct verify verify; /* too large for comfort on the stack */
+    struct operands operands;
+    int r = options_parse(&options, argc, argv, &operands, f);
+
+    if (r > 0)
+        options_help(&options, stdout);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = artifact_open(operands.list[0], &artifact, f);
+    if (r == 0)
+        r = verify_run(&artifact, &trust, &verify, f);
+    if (r < 0)
+        return r;
+    if (json)
+        verify_add_json(&verify, &t);
+    else
+        verify_add_table(&verify, &t);
+    r = print(&t, f);
+    return r < 0 ? r : verify_judge(&verify, f);
+}
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv, struct failure *f);
+} verbs[] = {
+    { "inspect", verb_inspect },
+    { "verify", verb_verify },
+};
+
+static int run_verb(int argc, char **argv, struct failure *f)
+{
+    for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(verbs); i++) {
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].run(argc - 1, argv + 1, f);
+    }
+    return failure_set(f, CODE_USAGE, -EINVAL,
+                       "start this program as 'broch inspect' or 'broch verify'");
+}
+
+/* A mapped file that somebody cuts short, or a disk that fails. */
+static void end_unreadable(int number)
+{
+    static const char message[] = "broch: BR-IO: the artifact cannot be read to its end\n"
+                                  "  next: Check the path, its permissions and the free space.\n";
+
+    (void)number;
+    (void)!write(STDERR_FILENO, message, sizeof(message) - 1);
+    _exit(EXIT_CODE_ERROR);
+}
+
+int main(int argc, char **argv)
+{
+    struct failure failure = FAILURE_NONE;
+
+    (void)sigaction(SIGBUS, &(const struct sigaction){ .sa_handler = end_unreadable }, NULL);
+    return run_verb(argc, argv, &failure) < 0 ? (int)failure_print(&failure, "broch", stderr)
+                                              : EXIT_CODE_DONE;
+}
