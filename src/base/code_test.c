@@ -79,6 +79,9 @@ static void test_pages(void **state)
     assert_string_equal(code_page(CODE_UNSEAL_PCR7), "tpm");
     assert_string_equal(code_page(CODE_TPM_OWNED), "tpm");
     assert_string_equal(code_page(CODE_UPDATE_TRIAL), "update");
+    assert_string_equal(code_page(CODE_EVENT_LOG), "tpm");
+    assert_string_equal(code_page(CODE_READY), "running");
+    assert_string_equal(code_page(CODE_REQUEST_TPM), "disk");
     assert_null(code_page(CODE_INTERNAL));
     assert_null(code_page(CODE_LOCK_HASH));
 }
