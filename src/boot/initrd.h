@@ -37,6 +37,9 @@
 /* No hardware watchdog was found: softdog. */
 #define INITRD_REQUEST_WATCHDOG "broch:watchdog"
 
+/* A watchdog is armed: the governor that panics before it bites. */
+#define INITRD_REQUEST_PRETIMEOUT "broch:pretimeout"
+
 /* An encrypted disk is going to be opened: dm-crypt, its ciphers, btrfs. */
 #define INITRD_REQUEST_PERSIST "broch:persist"
 /* Somebody has to type. */

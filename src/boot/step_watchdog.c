@@ -12,6 +12,22 @@
  * watchdog service runs, on a slow machine, twice over. */
 enum { WATCHDOG_TIMEOUT_S = 120 };
 
+/* A hang that leaves a record is told apart from a power cut (update/trial.h). Without it the
+ * device bites all the same. */
+static void panic_before(struct stage1 *s)
+{
+    struct failure f = FAILURE_NONE;
+    int r;
+
+    if (devices_request(&s->devices, INITRD_REQUEST_PRETIMEOUT, &f) < 0) {
+        stage1_note(s, "module-refused", f.text);
+        return;
+    }
+    r = watchdog_panic_before(&s->watchdog, WATCHDOG_GOVERNOR);
+    if (r < 0)
+        stage1_note(s, "watchdog-without-record", strerror(-r));
+}
+
 int step_watchdog(struct stage1 *s, struct failure *f)
 {
     struct line l = line_make(s->facts.watchdog, sizeof(s->facts.watchdog));
@@ -29,6 +45,8 @@ int step_watchdog(struct stage1 *s, struct failure *f)
         stage1_note(s, "watchdog-missing", strerror(-r));
         return 0;
     }
+    if (!s->devices_partial)
+        panic_before(s);
     line_add(&l, s->watchdog.identity);
     s->facts.watchdog_timeout_s = s->watchdog.timeout_s;
     return 0;

@@ -17,6 +17,7 @@ const struct plan_wish plan_slot = {
         /* Debian's FAT asks for both tables by default (codepage and iocharset). */
         { INITRD_REQUEST_SLOT, { "nls_cp437", "nls_ascii", "vfat", "loop" } },
         { INITRD_REQUEST_WATCHDOG, { "softdog" } },
+        { INITRD_REQUEST_PRETIMEOUT, { "pretimeout_panic" } },
         /* The processor's AES instructions, where it has them; btrfs asks for its checksum by name.
          */
         { INITRD_REQUEST_PERSIST,
@@ -34,6 +35,8 @@ const struct plan_wish plan_slot = {
         "sha256_ssse3",
         /* Watchdogs, and the bus drivers that make the chipset's appear */
         "i6300esb", "iTCO_wdt", "lpc_ich", "i2c_i801", "sp5100_tco", "wdat_wdt",
+        /* The last words of a kernel that panics, from here on */
+        "efi_pstore",
     },
 };
 

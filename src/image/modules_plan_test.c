@@ -173,7 +173,7 @@ static void test_too_many_files(void **state)
 static void test_slot_wish(void **state)
 {
     static const char *const words[] = { INITRD_REQUEST_EFI, INITRD_REQUEST_SLOT,
-                                         INITRD_REQUEST_WATCHDOG };
+                                         INITRD_REQUEST_WATCHDOG, INITRD_REQUEST_PRETIMEOUT };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {

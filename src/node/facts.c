@@ -137,6 +137,18 @@ static int take_epoch(struct json_object *object, struct facts *facts, struct fa
     return 0;
 }
 
+/* 0 for what is no small number: then nothing is concluded from it. */
+static unsigned take_attempts(struct json_object *object)
+{
+    struct json_object *value;
+    int64_t number = 0;
+
+    if (json_object_object_get_ex(object, "attempts", &value) &&
+        json_object_is_type(value, json_type_int))
+        number = json_object_get_int64(value);
+    return number > 0 && number <= UINT8_MAX ? (unsigned)number : 0;
+}
+
 static int check_schema(struct json_object *object, struct failure *f)
 {
     struct json_object *value;
@@ -194,6 +206,7 @@ int facts_parse(const char *text, size_t size, struct facts *ret, struct failure
         r = take_persist(object, &facts, f);
     if (r == 0)
         r = take_epoch(object, &facts, f);
+    facts.attempts = take_attempts(object);
     (void)json_object_put(object); /* freed here */
     if (r == 0)
         *ret = facts;

@@ -32,6 +32,7 @@ struct facts {
     bool persist_open;                   /* the encrypted disk */
     char persist_uuid[FACTS_UUID_SIZE];  /* of its header; empty: none is open */
     uint64_t epoch;                      /* of the generation; 0 when it is not told */
+    unsigned attempts; /* starts of this slot since its last verdict, this one too; 0: unknown */
 };
 
 /* Parses the JSON text. Refuses (-EBADMSG, *ret untouched) anything but one object with every fact

@@ -77,6 +77,32 @@ static void test_persist(void **state)
     }
 }
 
+/* What is no small number is unknown: nothing is concluded from it. */
+static void test_attempts(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned attempts;
+    } cases[] = { { "1", 1 },  { "255", 255 }, { "0", 0 },     { "256", 0 },
+                  { "-1", 0 }, { "1.0", 0 },   { "\"1\"", 0 }, { "null", 0 } };
+    struct failure f = FAILURE_NONE;
+    struct facts facts;
+
+    (void)state;
+    assert_int_equal(parse(good, &facts, &f), 0);
+    assert_int_equal(facts.attempts, 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char value[80], *text;
+
+        (void)snprintf(value, sizeof(value), "\"partuuid\": null, \"attempts\": %s,",
+                       cases[i].text);
+        text = changed("\"partuuid\": null,", value);
+        assert_int_equal(parse(text, &facts, &f), 0);
+        assert_int_equal(facts.attempts, cases[i].attempts);
+        free(text);
+    }
+}
+
 static void test_partuuid(void **state)
 {
     static const struct {
@@ -227,10 +253,15 @@ static void test_missing_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),           cmocka_unit_test(test_partuuid),
-        cmocka_unit_test(test_persist),        cmocka_unit_test(test_each_fact_is_checked),
-        cmocka_unit_test(test_not_one_object), cmocka_unit_test(test_trailing_text),
-        cmocka_unit_test(test_damaged),        cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_attempts),
+        cmocka_unit_test(test_partuuid),
+        cmocka_unit_test(test_persist),
+        cmocka_unit_test(test_each_fact_is_checked),
+        cmocka_unit_test(test_not_one_object),
+        cmocka_unit_test(test_trailing_text),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_missing_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,15 +112,32 @@ static int check_confirmed(struct apply *apply, int efivars, struct failure *f)
 }
 
 /* Written before the firmware knows: a start that nobody waits for would take the slot's place. */
-static int order_trial(struct apply *apply, int efivars, struct failure *f)
+static int order_trial(struct apply *apply, struct trial *trial, int efivars, struct failure *f)
 {
     const struct confirm confirm = { .slots = &apply->slots, .efivars_fd = efivars };
     int r;
 
-    trial_forgive(apply->trial, apply->manifest.name); /* or it was not taken */
-    trial_begin(apply->trial, apply->slots.other.letter, apply->manifest.name);
-    r = trial_write(apply->trial_path, apply->trial, f);
+    trial_forgive(trial, apply->manifest.name); /* or it was not taken */
+    trial_begin(trial, apply->slots.other.letter, apply->manifest.name);
+    r = trial_write(apply->trial_path, trial, f);
     return r < 0 ? r : confirm_start_other(&confirm, f);
+}
+
+/* From the withdrawn entry on the other slot holds nothing that could be started. What was true
+ * before the files were fetched is asked again. */
+static int place(struct apply *apply, int efivars, struct failure *f)
+{
+    static struct trial trial; /* too large for comfort on the stack */
+    _cleanup_close_ int lock = -1;
+    int r = trial_take(apply->trial_path, apply->trial_lock, &trial, &lock, f);
+
+    if (r == 0)
+        r = check_confirmed(apply, efivars, f);
+    if (r == 0)
+        r = slot_entry_withdraw(efivars, &apply->slots.other, f);
+    if (r == 0)
+        r = write_slot(apply, f);
+    return r < 0 ? r : order_trial(apply, &trial, efivars, f);
 }
 
 int apply_install(struct apply *apply, struct failure *f)
@@ -140,12 +157,7 @@ int apply_install(struct apply *apply, struct failure *f)
         r = check_space(apply, f);
     for (unsigned i = ARCHIVE_UKI; r == 0 && i <= ARCHIVE_SYSTEM; i++)
         r = fetch(apply, (enum archive_member)i, f);
-    /* From here on the other slot holds nothing that could be started. */
     if (r == 0)
-        r = slot_entry_withdraw(efivars, &apply->slots.other, f);
-    if (r == 0)
-        r = write_slot(apply, f);
-    if (r == 0)
-        r = order_trial(apply, efivars, f);
+        r = place(apply, efivars, f);
     return r < 0 ? r : stage_remove(&apply->stage, f);
 }

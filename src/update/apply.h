@@ -7,7 +7,8 @@
  *     format, write, read back
  *               the slot that neither runs nor is confirmed (slot_write.h), its boot entry gone
  *     offer     the trial is written down (trial.h), then its entry, and BootNext (confirm.h)
- */
+ *
+ * The last two lines hold the lock of the state; fetching, which may take hours, does not. */
 #pragma once
 
 #include "base/failure.h"
@@ -25,8 +26,8 @@ struct apply {
     const char *efivars;            /* the mounted efivarfs */
     const char *mount_at;           /* where the slot is mounted meanwhile */
     const char *stage_root;
-    struct trial *trial; /* what is kept between starts (trial.h); changed and written */
-    const char *trial_path;
+    const char *trial_path; /* what is kept between starts, and its lock (trial.h) */
+    const char *trial_lock;
     struct progress *progress;
 
     /* Filled on the way. */

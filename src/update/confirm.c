@@ -215,7 +215,7 @@ static int remove_spare_entries(const struct confirm *c, bool keep_other, struct
     return r;
 }
 
-static int write_order(const struct confirm *c, struct failure *f)
+static int write_order(const struct confirm *c, bool with_other, struct failure *f)
 {
     static struct boot_manager m;
     static uint16_t order[BOOT_MANAGER_ORDER_MAX + 2];
@@ -226,7 +226,7 @@ static int write_order(const struct confirm *c, struct failure *f)
     if (r < 0)
         return fail(f, r, "the boot entries cannot be read");
     own = find(&m, &c->slots->running);
-    other = find(&m, &c->slots->other);
+    other = with_other ? find(&m, &c->slots->other) : NULL;
     if (!own)
         return fail(f, -ENOENT, "this slot has no boot entry");
     order[count++] = own->number;
@@ -405,12 +405,25 @@ int confirm_slot(const struct confirm *c, struct failure *f)
     if (r == 0)
         r = remove_spare_entries(c, other, f);
     if (r == 0)
-        r = write_order(c, f);
+        r = write_order(c, true, f);
     if (r == 0)
         r = confirm_own_files(c, f);
     if (r == 0 && readable)
         r = remove_default_of_other(c, f);
     return r < 0 ? r : confirm_attempts(c, false, f);
+}
+
+int confirm_own_entry(const struct confirm *c, struct failure *f)
+{
+    static struct boot_manager m;
+    int r = boot_manager_read(c->efivars_fd, &m);
+
+    if (r < 0)
+        return fail(f, r, "the boot entries cannot be read");
+    if (find(&m, &c->slots->running))
+        return 0;
+    r = make_entry(c, &c->slots->running, f);
+    return r < 0 ? r : write_order(c, false, f);
 }
 
 int confirm_start_other(const struct confirm *c, struct failure *f)

@@ -24,7 +24,8 @@ struct confirm {
 };
 
 /* True when the firmware starts this slot first of all, each slot has at most one entry, and
- * BrochAttempts names both: nothing but the count is left to clear. */
+ * BrochAttempts names both: nothing but the count is left to clear. What the other slot holds is
+ * not asked: without an entry it was never tried here, and is nothing to fall back to. */
 bool confirm_is_settled(const struct confirm *c);
 
 /* True when this slot is the one that BootOrder has first among ours. Where we have no entry at all
@@ -34,6 +35,10 @@ bool confirm_is_first(const struct confirm *c);
 /* Does all of it. CODE_UPDATE_CONFIRM with the part that failed. A ticket that cannot be made is no
  * failure: the next start takes the long way. */
 MUST_USE int confirm_slot(const struct confirm *c, struct failure *f);
+
+/* Gives the running slot an entry, first in BootOrder, where it has none: the firmware lost its
+ * variables. The other slot gets none by this, because it may have to prove itself. */
+MUST_USE int confirm_own_entry(const struct confirm *c, struct failure *f);
 
 /* Takes back a BootNext of stage 1, writes BrochAttempts (this slot's count and mark are gone; the
  * other's mark stays unless `forgive`) and removes BrochReason. */

@@ -199,8 +199,39 @@ static void test_first_and_settled(void **state)
     assert_false(confirm_is_settled(&confirm)); /* the pair is not named yet */
     assert_int_equal(confirm_attempts(&confirm, false, &f), 0);
     assert_true(confirm_is_settled(&confirm));
+    /* A slot that holds something and was never tried has no entry: nothing is missing. */
+    assert_int_equal(efivars_remove_global(confirm.efivars_fd, "Boot0003"), 0);
+    assert_null(entry_of(&slots.other));
+    assert_true(confirm_is_settled(&confirm));
     put_entry(9, &slots.running); /* a second one of ours */
     assert_false(confirm_is_settled(&confirm));
+}
+
+/* A new variable store with a trial pending: this slot is the one that firmware starts by itself,
+ * and the other one, which has to prove itself, is not in the order. */
+static void test_own_entry(void **state)
+{
+    static const uint16_t foreign_order[] = { 7 };
+    const struct boot_manager_entry *entry;
+
+    (void)state;
+    assert_int_equal(boot_manager_write_entry(confirm.efivars_fd, 7, "Other", &foreign), 0);
+    assert_int_equal(boot_manager_write_order(confirm.efivars_fd, foreign_order, 1), 0);
+    put_entry(5, &slots.other);
+    assert_int_equal(confirm_own_entry(&confirm, &f), 0);
+    entry = entry_of(&slots.running);
+    assert_non_null(entry);
+    assert_int_equal(entry->number, 0);
+    assert_int_equal(manager.count, 3);
+    assert_int_equal(manager.order_count, 2);
+    assert_int_equal(manager.order[0], 0);
+    assert_int_equal(manager.order[1], 7);
+    assert_true(confirm_is_first(&confirm));
+    /* Where there is one, nothing is touched. */
+    assert_int_equal(boot_manager_write_order(confirm.efivars_fd, foreign_order, 1), 0);
+    assert_int_equal(confirm_own_entry(&confirm, &f), 0);
+    assert_int_equal(entry_of(&slots.running)->number, 0);
+    assert_int_equal(manager.order_count, 1);
 }
 
 static void test_no_variables(void **state)
@@ -209,6 +240,8 @@ static void test_no_variables(void **state)
 
     (void)state;
     assert_true(confirm_start_other(&none, &f) < 0);
+    assert_int_equal(f.code, CODE_UPDATE_CONFIRM);
+    assert_true(confirm_own_entry(&none, &f) < 0);
     assert_int_equal(f.code, CODE_UPDATE_CONFIRM);
     assert_true(confirm_attempts(&none, false, &f) < 0);
     assert_int_equal(f.code, CODE_UPDATE_CONFIRM);
@@ -220,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_start_other),     TEST(test_forgiven),          TEST(test_pair),
         TEST(test_next_taken_back), TEST(test_first_and_settled), TEST(test_no_variables),
+        TEST(test_own_entry),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

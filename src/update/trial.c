@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/line.h"
 #include "sys/file.h"
+#include "sys/lockfile.h"
 
 enum { SCHEMA = 1, DEPTH_MAX = 4 };
 
@@ -94,17 +95,21 @@ static bool is_about(const char *reason, char slot)
 /* The slot under trial came back to this one. */
 static enum trial_act judge_return(struct trial *t, const struct trial_boot *boot)
 {
+    char reason[TRIAL_REASON_SIZE];
+    struct line l = line_make(reason, sizeof(reason));
+
     if (is_about(boot->reason, t->slot)) {
-        trial_refuse(t, t->generation);
-        end(t, TRIAL_FAILED, boot->reason);
-        return TRIAL_ACT_NOTHING;
-    }
-    if (t->tries < TRIAL_TRIES_MAX) {
+        line_add(&l, boot->reason);
+    } else if (boot->crash[0]) {
+        line_addf(&l, "slot=%c %s", t->slot, boot->crash);
+    } else if (t->tries < TRIAL_TRIES_MAX) {
         t->tries++;
         return TRIAL_ACT_RETRY;
+    } else {
+        line_add(&l, "it ended several times without a verdict and without a reason");
     }
     trial_refuse(t, t->generation);
-    end(t, TRIAL_FAILED, "it ended several times without a verdict and without a reason");
+    end(t, TRIAL_FAILED, reason);
     return TRIAL_ACT_NOTHING;
 }
 
@@ -292,6 +297,19 @@ int trial_read(const char *path, struct trial *ret, struct failure *f)
         r = trial_parse(bytes, size, ret, f);
     if (r < 0)
         failure_prefix(f, "%s", path);
+    return r;
+}
+
+int trial_take(const char *path, const char *lock, struct trial *ret, int *ret_lock_fd,
+               struct failure *f)
+{
+    _cleanup_close_ int fd = -1;
+    int r = lockfile_take(lock, true, &fd, f);
+
+    if (r == 0)
+        r = trial_read(path, ret, f);
+    if (r == 0)
+        *ret_lock_fd = take_fd(&fd);
     return r;
 }
 

@@ -6,7 +6,8 @@
  *
  *     the slot under trial      it is judged; good ends the trial, bad ends it with a reason
  *     another slot, a reason    the trial failed: it is not taken again unless told to
- *     another slot, no reason   it was interrupted (power, reset): tried again, twice at most
+ *     another slot, a crash     likewise: its kernel panicked, or its watchdog bit
+ *     another slot, nothing     it was interrupted (power, reset): tried again, twice at most
  *
  * Without a trial, a slot that is not the confirmed one was reached because the confirmed one
  * failed, and takes its place. What firmware variables say is a hint of anybody; it decides about
@@ -21,6 +22,12 @@
 #include "base/text.h"
 
 #define TRIAL_PATH "/var/lib/broch/update/state.json"
+
+/* Whoever reads the state to change it, or changes the slots' boot entries, or writes the other
+ * slot, holds this lock (sys/lockfile.h), reads after taking it, and waits for nothing else
+ * meanwhile: no network, no service, no person. The verdict of a start and `broch update` are two
+ * programs that would undo each other's work. */
+#define TRIAL_LOCK "/run/broch/update-state.lock"
 
 enum {
     TRIAL_NAME_SIZE = 129,
@@ -62,6 +69,8 @@ struct trial_boot {
     const char *generation; /* that runs */
     bool confirmed;         /* it is the one that firmware starts by itself */
     const char *reason;     /* what firmware keeps of the last failure, printable; "" for none */
+    const char *crash;      /* code and words of how the start before this one ended, printable; ""
+                             * when nothing shows it, or when that was a start of this slot */
 };
 
 enum trial_act {
@@ -90,4 +99,8 @@ void trial_forgive(struct trial *t, const char *generation);
 MUST_USE int trial_parse(const void *bytes, size_t size, struct trial *ret, struct failure *f);
 MUST_USE int trial_format(const struct trial *t, struct text *ret);
 MUST_USE int trial_read(const char *path, struct trial *ret, struct failure *f);
+
+/* Waits for the lock, then reads. The caller closes *ret_lock_fd once all of it is done. */
+MUST_USE int trial_take(const char *path, const char *lock, struct trial *ret, int *ret_lock_fd,
+                        struct failure *f);
 MUST_USE int trial_write(const char *path, const struct trial *t, struct failure *f);

@@ -1,14 +1,20 @@
 #include "update/trial.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "sys/file.h"
+#include "sys/lockfile.h"
 
 #define OLD    "v1-node-x86_64"
 #define NEW    "v2-node-x86_64"
@@ -25,7 +31,11 @@ static struct trial begun(void)
 static struct trial_boot start(char slot, const char *generation, const char *reason)
 {
     return (struct trial_boot){
-        .slot = slot, .generation = generation, .confirmed = slot == 'A', .reason = reason
+        .slot = slot,
+        .generation = generation,
+        .confirmed = slot == 'A',
+        .reason = reason,
+        .crash = "",
     };
 }
 
@@ -92,6 +102,36 @@ static void test_interrupted(void **state)
 }
 
 /* The confirmed slot failed long after it was confirmed. */
+/* A panic and a bite are failures, told with their own code, and not tried again; what stage 1 or
+ * the verdict of that slot says is closer. */
+static void test_back_after_a_crash(void **state)
+{
+    struct trial t = begun(), u = begun();
+    struct trial_boot boot = start('A', OLD, "");
+
+    (void)state;
+    boot.crash = "BR-UPDATE-PANIC sysrq triggered crash";
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
+    assert_false(t.pending);
+    assert_int_equal(t.last, TRIAL_FAILED);
+    assert_string_equal(t.last_reason, "slot=B BR-UPDATE-PANIC sysrq triggered crash");
+    assert_true(trial_is_refused(&t, NEW));
+    boot.reason = REASON;
+    assert_int_equal(trial_decide(&u, &boot), TRIAL_ACT_NOTHING);
+    assert_string_equal(u.last_reason, REASON);
+    /* A reason about this slot says nothing about the other one. */
+    u = begun();
+    boot.reason = "slot=A BR-BOOT-VERITY step=verity x";
+    assert_int_equal(trial_decide(&u, &boot), TRIAL_ACT_NOTHING);
+    assert_string_equal(u.last_reason, t.last_reason);
+    /* Where no trial is pending, it is nobody's. */
+    t = (struct trial)TRIAL_INIT;
+    boot = start('A', OLD, "");
+    boot.crash = "BR-UPDATE-WATCHDOG x";
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
+    assert_int_equal(t.last, TRIAL_NONE);
+}
+
 static void test_fell_back(void **state)
 {
     struct trial t = TRIAL_INIT;
@@ -182,6 +222,53 @@ static void test_refused_is_bounded(void **state)
     assert_true(trial_is_refused(&t, name));
 }
 
+/* Two programs change the state. Each of these processes adds one name to what it reads; without
+ * the lock they read the same state, and all but one name would be lost. */
+static void test_lock(void **state)
+{
+    enum { PROCESSES = 8 };
+    char folder[] = "/tmp/broch-trial-XXXXXX";
+    _cleanup_free_ char *path = NULL, *lock = NULL;
+    struct failure f = FAILURE_NONE;
+    struct trial t = TRIAL_INIT;
+    pid_t pids[PROCESSES];
+    int fd;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    path = text_make("%s/state.json", folder);
+    lock = text_make("%s/lock", folder);
+    for (unsigned i = 0; i < PROCESSES; i++) {
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] == 0) {
+            char name[] = "v0";
+
+            name[1] = (char)('0' + i);
+            if (trial_take(path, lock, &t, &fd, &f) < 0)
+                _exit(1);
+            (void)poll(NULL, 0, 20); /* what the others would use */
+            trial_refuse(&t, name);
+            _exit(trial_write(path, &t, &f) < 0);
+        }
+    }
+    for (unsigned i = 0; i < PROCESSES; i++) {
+        int status;
+
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(trial_take(path, lock, &t, &fd, &f), 0);
+    assert_int_equal(t.refused_count, PROCESSES);
+    (void)close(fd);
+    /* A state that cannot be read keeps nobody else out. */
+    assert_int_equal(file_write(path, "x", 1, 0600, &f), 0);
+    assert_int_equal(trial_take(path, lock, &t, &fd, &f), -EBADMSG);
+    assert_int_equal(lockfile_take(lock, false, &fd, &f), 0);
+    (void)close(fd);
+    assert_int_equal(file_remove_tree(folder, &f), 0);
+}
+
 static void test_file(void **state)
 {
     static const char *const bad[] = {
@@ -215,10 +302,12 @@ int main(void)
         cmocka_unit_test(test_bad_is_remembered),
         cmocka_unit_test(test_back_with_a_reason),
         cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_back_after_a_crash),
         cmocka_unit_test(test_fell_back),
         cmocka_unit_test(test_other_generation),
         cmocka_unit_test(test_chosen),
         cmocka_unit_test(test_refused_is_bounded),
+        cmocka_unit_test(test_lock),
         cmocka_unit_test(test_file),
     };
 

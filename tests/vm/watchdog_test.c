@@ -1,5 +1,7 @@
-/* The hardware watchdog: it restarts a machine whose feeder stands still, and leaves one alone
- * whose feeder runs. Both machines live through the same minute. */
+/* Watchdogs: the device restarts a machine whose feeder stands still, and leaves one alone whose
+ * feeder runs; the chipset's and the kernel's own are armed where there is no better one, and a
+ * hang leaves a record with each. BROCH_SOAK=1 waits for that record, else they are only seen
+ * armed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,6 +15,10 @@
 #include "fixture.h"
 
 enum { WATCHDOG_S = 60 }; /* the watchdog service's --timeout */
+
+#define DEVICE "/sys/class/watchdog/watchdog0/"
+#define FEEDER "/run/service/watchdog"
+#define HOLD   "pid=$(s6-svstat -o pid " FEEDER "); kill -STOP $pid; cat /proc/$pid/status"
 
 struct pair {
     void *held; /* a struct place each */
@@ -44,12 +50,12 @@ static void boot(struct place *place)
     login(place);
 }
 
-/* Holds the feeder as a hung machine would: it is there, the device stays open, nobody pets it. */
+/* Holds the feeder as a hung machine would: it is there, the device stays open, nobody pets it. The
+ * kernel is kept from the panic that comes before the bite. */
 static void hold_feeder(struct place *place)
 {
     _cleanup_free_ char *output =
-        as_root(place, "pid=$(s6-svstat -o pid /run/service/watchdog); kill -STOP $pid; "
-                       "cat /proc/$pid/status; cat /sys/class/watchdog/watchdog0/state");
+        as_root(place, "echo noop >" DEVICE "pretimeout_governor; " HOLD "; cat " DEVICE "state");
 
     assert_non_null(strstr(output, "T (stopped)"));
     assert_non_null(strstr(output, "active")); /* there is a device, and it is armed */
@@ -84,10 +90,46 @@ static void test_watchdog_bites(void **state)
     assert_int_equal(vm_counts(fed->vm).boots, 1);
 }
 
+/* Without i6300esb. The chipset's watchdog can be strapped so that it restarts nothing; its driver
+ * then refuses it, and what is left is the kernel's own. */
+static void test_other(struct place *place, const char *strap, const char *identity)
+{
+    place->config.watchdog = false;
+    place->config.extra[0] = "-global";
+    place->config.extra[1] = strap;
+    boot(place);
+    expect(place, false, "cat /run/broch/boot.json", identity);
+    expect(place, false, "cat " DEVICE "identity", identity);
+    expect(place, false, "cat " DEVICE "state", "active");
+    expect(place, false, "cat " DEVICE "timeout", "60");
+    expect(place, false, "cat " DEVICE "pretimeout_governor", "panic");
+    expect(place, false, "cat " DEVICE "pretimeout", "15");
+    expect_not(place, true, "ls /var/log/broch/pstore; echo", "dmesg");
+    if (!getenv("BROCH_SOAK"))
+        return;
+    expect(place, true, HOLD, "T (stopped)");
+    boot(place);
+    assert_int_equal(vm_counts(place->vm).boots, 2);
+    expect(place, false, "cat /run/broch/panic; echo", "watchdog pretimeout event");
+    expect(place, true, "ls /var/log/broch/pstore", "dmesg-efi_pstore-");
+}
+
+static void test_chipset(void **state)
+{
+    test_other(*state, "ICH9-LPC.noreboot=off", "iTCO_wdt");
+}
+
+static void test_kernel(void **state)
+{
+    test_other(*state, "ICH9-LPC.noreboot=on", "Software Watchdog");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_watchdog_bites, pair_setup, pair_teardown),
+        cmocka_unit_test_setup_teardown(test_chipset, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_kernel, place_setup, place_teardown),
     };
     const char *filter = getenv("BROCH_TEST");
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/line.h"
 #include "node/boots.h"
 #include "node/cgroup.h"
 #include "node/clock_floor.h"
@@ -33,6 +34,7 @@
 #include "node/skeleton.h"
 #include "node/sysctl.h"
 #include "sys/console.h"
+#include "sys/file.h"
 
 enum { FAILURE_PAUSE_MS = 5000 }; /* as long as panic=5 shows a panic */
 
@@ -130,13 +132,23 @@ static int collect_records(struct failure *f)
 {
     struct statfs var;
     bool lasting = statfs("/var", &var) == 0 && var.f_type != TMPFS_MAGIC;
-    char text[64];
-    size_t count;
-    int r = pstore_collect("/sys/fs/pstore", "/var/log/broch/pstore", lasting, &count, f);
+    struct failure writing = FAILURE_NONE;
+    struct pstore_found found;
+    char text[KERNEL_LOG_LINE_MAX];
+    struct line l = line_make(text, sizeof(text));
+    int r = pstore_collect("/sys/fs/pstore", "/var/log/broch/pstore", lasting, &found, f);
 
-    if (r == 0 && count > 0) {
-        (void)snprintf(text, sizeof(text), "broch init step=pstore records=%zu", count);
+    if (found.count > 0) {
+        line_addf(&l, "broch init step=pstore records=%zu", found.count);
+        if (found.panic[0])
+            line_add_pair(&l, "panic", found.panic);
         kernel_log(KERNEL_LOG_WARNING, text);
+    }
+    if (found.panic[0] &&
+        file_write(PSTORE_PANIC_PATH, found.panic, strlen(found.panic), 0644, &writing) < 0 &&
+        r == 0) {
+        *f = writing;
+        r = f->cause;
     }
     return r;
 }

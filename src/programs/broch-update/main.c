@@ -121,7 +121,7 @@ static size_t list_refusals(const struct trial *trial,
     return trial->refused_count;
 }
 
-static struct apply make_apply(const struct machine *machine, struct trial *trial,
+static struct apply make_apply(const struct machine *machine, const struct trial *trial,
                                struct progress *progress)
 {
     static struct release_refusal refusals[TRIAL_REFUSED_MAX];
@@ -130,8 +130,8 @@ static struct apply make_apply(const struct machine *machine, struct trial *tria
     release.refusals = refusals;
     release.refusal_count = list_refusals(trial, refusals);
     return (struct apply){ .machine = release,
-                           .trial = trial,
                            .trial_path = TRIAL_PATH,
+                           .trial_lock = TRIAL_LOCK,
                            .running_uuid = machine->facts.partuuid,
                            .efivars = EFIVARS_FOLDER,
                            .mount_at = MOUNT_AT,
@@ -170,13 +170,8 @@ static int run_apply(struct apply *apply, const struct machine *machine, const c
                      struct failure *f)
 {
     _cleanup_text_ struct text t = TEXT_INIT;
-    _cleanup_close_ int lock = -1;
-    int r = want_root(f);
+    int r = apply_find(apply, from, f);
 
-    if (r == 0)
-        r = take_lock(&lock, f);
-    if (r == 0)
-        r = apply_find(apply, from, f);
     if (r == 0)
         r = apply_install(apply, f);
     if (r < 0)
@@ -226,9 +221,15 @@ static int verb_check(struct failure *f)
     return with_source(run_check, f);
 }
 
+/* One at a time, from before it reads what failed here until the end. */
 static int verb_apply(struct failure *f)
 {
-    return with_source(run_apply, f);
+    _cleanup_close_ int lock = -1;
+    int r = want_root(f);
+
+    if (r == 0)
+        r = take_lock(&lock, f);
+    return r < 0 ? r : with_source(run_apply, f);
 }
 
 /* --- status --- */
@@ -326,14 +327,14 @@ struct hand {
     struct trial trial;
     struct slot_devices slots;
     struct confirm confirm;
-    int lock, efivars;
+    int lock, state_lock, efivars;
 };
 
 static int open_hand(struct hand *hand, struct failure *f)
 {
     int r = want_root(f);
 
-    hand->lock = hand->efivars = -1;
+    hand->lock = hand->state_lock = hand->efivars = -1;
     if (r == 0)
         r = take_lock(&hand->lock, f);
     if (r == 0)
@@ -341,7 +342,7 @@ static int open_hand(struct hand *hand, struct failure *f)
     if (r == 0)
         r = slot_devices_find(hand->machine.facts.partuuid, &hand->slots, f);
     if (r == 0)
-        r = trial_read(TRIAL_PATH, &hand->trial, f);
+        r = trial_take(TRIAL_PATH, TRIAL_LOCK, &hand->trial, &hand->state_lock, f);
     if (r == 0) {
         hand->efivars = open(EFIVARS_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         hand->confirm = (struct confirm){ .slots = &hand->slots,
@@ -358,6 +359,8 @@ static void close_hand(struct hand *hand)
 {
     if (hand->efivars >= 0)
         (void)close(hand->efivars);
+    if (hand->state_lock >= 0)
+        (void)close(hand->state_lock);
     if (hand->lock >= 0)
         (void)close(hand->lock);
     machine_done(&hand->machine);

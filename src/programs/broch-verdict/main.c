@@ -18,8 +18,12 @@
 #include "node/end.h"
 #include "node/facts.h"
 #include "node/kernel_log.h"
+#include "node/pstore.h"
 #include "programs/broch-verdict/checks.h"
+#include "sys/attribute.h"
 #include "sys/efivars.h"
+#include "sys/lockfile.h"
+#include "sys/watchdog.h"
 #include "update/confirm.h"
 #include "update/trial.h"
 #include "work/await.h"
@@ -29,7 +33,7 @@ enum { TIMEOUT_S_DEFAULT = 180, TIMEOUT_S_MAX = 3600 };
 struct verdict {
     struct facts facts;
     struct slot_devices slots;
-    struct trial trial;
+    struct trial trial, former; /* as decided, and as read */
     struct confirm confirm;
     uint64_t deadline_ns;
     uint64_t timeout_s;
@@ -90,25 +94,72 @@ static int restart(struct failure *f)
     return 0;
 }
 
-static int run_trial(struct verdict *v, struct failure *f)
+/* --- What was done to the machine --- */
+
+/* Why the start before this one ended, if that was a start of the other slot: this slot counts its
+ * own, and this is the first. */
+static void find_crash(const struct verdict *v, char ret[static TRIAL_REASON_SIZE])
+{
+    struct line l = line_make(ret, TRIAL_REASON_SIZE);
+    char words[PSTORE_PANIC_SIZE];
+
+    if (v->facts.attempts != 1)
+        return;
+    if (attribute_read_line(AT_FDCWD, PSTORE_PANIC_PATH, words, sizeof(words)) > 0)
+        line_addf(&l, "%s %s", code_entry(CODE_UPDATE_PANIC)->id, words);
+    else if (watchdog_has_bitten(WATCHDOG_CLASS))
+        line_addf(&l, "%s the watchdog restarted the machine", code_entry(CODE_UPDATE_BITE)->id);
+}
+
+/* Takes the lock and reads the state. One that cannot be read is what was known before: better no
+ * memory than a machine that cannot be confirmed. */
+static int take_state(struct verdict *v, int *ret_lock_fd, struct failure *f)
+{
+    struct failure unread = FAILURE_NONE;
+    int r = lockfile_take(TRIAL_LOCK, true, ret_lock_fd, f);
+
+    if (r == 0 && trial_read(TRIAL_PATH, &v->trial, &unread) < 0)
+        say("state-ignored", unread.text);
+    return r;
+}
+
+static int decide(struct verdict *v, enum trial_act *ret_act, int *ret_lock_fd, struct failure *f)
+{
+    char crash[TRIAL_REASON_SIZE] = "";
+    const struct trial_boot boot = { .slot = v->facts.slot[0],
+                                     .generation = v->facts.generation,
+                                     .confirmed = confirm_is_first(&v->confirm),
+                                     .reason = v->facts.last_failure,
+                                     .crash = crash };
+    int r = take_state(v, ret_lock_fd, f);
+
+    if (r < 0)
+        return r;
+    find_crash(v, crash);
+    v->former = v->trial;
+    *ret_act = trial_decide(&v->trial, &boot);
+    return 0;
+}
+
+static int keep_good(struct verdict *v, struct failure *f)
+{
+    int r = confirm_slot(&v->confirm, f);
+
+    if (r < 0)
+        return r;
+    trial_end(&v->trial, NULL);
+    r = trial_write(TRIAL_PATH, &v->trial, f);
+    if (r == 0)
+        say("good", v->facts.generation);
+    return r;
+}
+
+static int leave_bad(struct verdict *v, const struct failure *bad, struct failure *f)
 {
     char reason[EFIVARS_REASON_MAX + 1];
     struct line l = line_make(reason, sizeof(reason));
-    struct failure bad = FAILURE_NONE;
-    int r;
 
-    say("trial", v->trial.generation);
-    if (judge(v, &bad) == 0) {
-        r = confirm_slot(&v->confirm, f);
-        if (r < 0)
-            return r;
-        trial_end(&v->trial, NULL);
-        r = trial_write(TRIAL_PATH, &v->trial, f);
-        if (r == 0)
-            say("good", v->facts.generation);
-        return r;
-    }
-    line_addf(&l, "slot=%s %s %s", v->facts.slot, code_entry(bad.code)->id, bad.text);
+    line_addf(&l, "slot=%s %s %s", v->facts.slot, code_entry(bad->code)->id, bad->text);
     keep_reason(v, reason);
     trial_end(&v->trial, reason);
     if (trial_write(TRIAL_PATH, &v->trial, f) < 0)
@@ -117,11 +168,35 @@ static int run_trial(struct verdict *v, struct failure *f)
     return restart(f);
 }
 
+/* Judging takes minutes, in which somebody may have decided by hand: then it stays so. */
+static int run_trial(struct verdict *v, struct failure *f)
+{
+    _cleanup_close_ int lock = -1;
+    struct failure bad = FAILURE_NONE;
+    enum trial_act act;
+    int judged, r;
+
+    say("trial", v->trial.generation);
+    judged = judge(v, &bad);
+    r = decide(v, &act, &lock, f);
+    if (r < 0)
+        return r;
+    if (act != TRIAL_ACT_JUDGE) {
+        say("decided-by-hand", v->facts.generation);
+        return 0;
+    }
+    return judged < 0 ? leave_bad(v, &bad, f) : keep_good(v, f);
+}
+
+/* A firmware that lost its variables would take the slot on trial for the one that it starts by
+ * itself. */
 static int retry(struct verdict *v, struct failure *f)
 {
     int r = trial_write(TRIAL_PATH, &v->trial, f);
 
     say("interrupted", v->trial.generation);
+    if (r == 0)
+        r = confirm_own_entry(&v->confirm, f);
     if (r == 0)
         r = confirm_start_other(&v->confirm, f);
     return r < 0 ? r : restart(f);
@@ -129,10 +204,8 @@ static int retry(struct verdict *v, struct failure *f)
 
 static int take_over(struct verdict *v, struct failure *f)
 {
-    int r = wait_for_services(v, f);
+    int r = confirm_slot(&v->confirm, f);
 
-    if (r == 0)
-        r = confirm_slot(&v->confirm, f);
     if (r == 0)
         r = trial_write(TRIAL_PATH, &v->trial, f);
     if (r == 0)
@@ -141,42 +214,50 @@ static int take_over(struct verdict *v, struct failure *f)
 }
 
 /* The count of attempts ends with the services being ready, whatever becomes of missing entries: a
- * firmware that takes no more of them must not cost a machine that is well. */
+ * firmware that takes no more of them must not cost a machine that is well. A trial that was
+ * ordered meanwhile has the entries as they are. */
 static int keep_order(struct verdict *v, struct failure *f)
 {
-    int r = wait_for_services(v, f);
+    int r = confirm_attempts(&v->confirm, false, f);
 
-    if (r == 0)
-        r = confirm_attempts(&v->confirm, false, f);
-    if (r == 0 && confirm_is_first(&v->confirm) && !confirm_is_settled(&v->confirm))
+    if (r == 0 && !v->trial.pending && confirm_is_first(&v->confirm) &&
+        !confirm_is_settled(&v->confirm))
         r = confirm_slot(&v->confirm, f);
     return r;
 }
 
+/* How a trial ended is kept at once; what says that this slot is well has to wait. */
+static int act_at_once(struct verdict *v, enum trial_act *ret_act, struct failure *f)
+{
+    _cleanup_close_ int lock = -1;
+    int r = decide(v, ret_act, &lock, f);
+
+    if (r < 0 || *ret_act == TRIAL_ACT_JUDGE || *ret_act == TRIAL_ACT_CONFIRM)
+        return r;
+    if (*ret_act == TRIAL_ACT_RETRY)
+        return retry(v, f);
+    if (memcmp(&v->former, &v->trial, sizeof(v->former)) == 0)
+        return 0;
+    say(trial_result_name(v->trial.last), v->trial.last_reason);
+    return trial_write(TRIAL_PATH, &v->trial, f);
+}
+
 static int act(struct verdict *v, struct failure *f)
 {
-    const struct trial former = v->trial;
-    const struct trial_boot boot = { .slot = v->facts.slot[0],
-                                     .generation = v->facts.generation,
-                                     .confirmed = confirm_is_first(&v->confirm),
-                                     .reason = v->facts.last_failure };
-    int r = 0;
+    _cleanup_close_ int lock = -1;
+    enum trial_act act;
+    int r = act_at_once(v, &act, f);
 
-    switch (trial_decide(&v->trial, &boot)) {
-    case TRIAL_ACT_JUDGE:
+    if (r < 0 || act == TRIAL_ACT_RETRY)
+        return r;
+    if (act == TRIAL_ACT_JUDGE)
         return run_trial(v, f);
-    case TRIAL_ACT_RETRY:
-        return retry(v, f);
-    case TRIAL_ACT_CONFIRM:
-        return take_over(v, f);
-    case TRIAL_ACT_NOTHING:
-        break;
-    }
-    if (memcmp(&former, &v->trial, sizeof(former)) != 0) {
-        say(trial_result_name(v->trial.last), v->trial.last_reason);
-        r = trial_write(TRIAL_PATH, &v->trial, f);
-    }
-    return r < 0 ? r : keep_order(v, f);
+    r = wait_for_services(v, f);
+    if (r == 0)
+        r = act == TRIAL_ACT_CONFIRM ? decide(v, &act, &lock, f) : take_state(v, &lock, f);
+    if (r < 0)
+        return r;
+    return act == TRIAL_ACT_CONFIRM ? take_over(v, f) : keep_order(v, f);
 }
 
 static uint64_t now_ns(void)
@@ -223,11 +304,6 @@ static int judge_start(uint64_t timeout_s, struct failure *f)
     if (r == 0 && slot_devices_find(v.facts.partuuid, &v.slots, f) < 0) {
         say("alone", f->text); /* a disk with one slot has nothing to fall back to */
         return without_slot(&v, f);
-    }
-    if (r == 0 && trial_read(TRIAL_PATH, &v.trial, f) < 0) {
-        /* Better no memory than a machine that cannot be confirmed. */
-        say("state-ignored", f->text);
-        v.trial = (struct trial)TRIAL_INIT;
     }
     return r < 0 ? r : act(&v, f);
 }

@@ -65,6 +65,9 @@ static int guard(unsigned timeout_s, uint64_t notify_fd, struct failure *f)
     if (watchdog.timeout_s < PETS_PER_TIMEOUT)
         return failure_set(f, CODE_WATCHDOG, -ERANGE, "'%s' has a timeout of %u s", device,
                            watchdog.timeout_s);
+    r = watchdog_panic_before(&watchdog, WATCHDOG_GOVERNOR);
+    if (r < 0)
+        kernel_log(KERNEL_LOG_INFO, "broch watchdog status=no-record");
     r = start_timer(watchdog.timeout_s, &timer_fd, f);
     if (r < 0)
         return r;
