@@ -1,6 +1,7 @@
-/* Trials that end badly, on a machine with firmware, Secure Boot and TPM: what each of them says
- * afterwards. The machine's own check waits for a word, so that a trial stays pending until this
- * test decides how it ends. BROCH_SOAK=1 runs every row, else a sample. docs/update-matrix.md. */
+/* Trials, on a machine with firmware, Secure Boot and TPM: how each of them may end, what the
+ * machine says of it, and that the firmware's list stays in order. The machine's own check waits
+ * for a word, so that a trial stays pending until this test decides how it ends. BROCH_SOAK=1 runs
+ * everything, else a sample. docs/update-matrix.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -11,6 +12,9 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "offered.h"
+#include "sys/file.h"
+#include "vm/command.h"
+#include "vm/variables.h"
 
 #define CHECK_FILE "/var/lib/broch/checks/judge"
 #define WORD_FILE  "/run/word"
@@ -22,6 +26,18 @@ static const char make_check[] =
     "mkdir -p $(dirname " CHECK_FILE "); printf '#!/bin/sh\\nuntil [ -s " WORD_FILE
     " ]; do sleep 1; done\\nexit $(cat " WORD_FILE ")\\n' >" CHECK_FILE "; chmod 755 " CHECK_FILE
     "; sync";
+
+/* "Broch A,Broch B,": the firmware's entries of ours, by what they are called. */
+#define ENTRIES                                                                                    \
+    "cat /sys/firmware/efi/efivars/Boot0* | tr -d '\\0' | grep -a -o 'Broch [AB]' | sort | tr "    \
+    "'\\n' ,"
+
+static void expect_two_entries(struct place *place)
+{
+    await_as(place, true, ENTRIES, "Broch A,Broch B,", true);
+    expect_not(place, true, ENTRIES, "Broch A,Broch A,");
+    expect_not(place, true, ENTRIES, "Broch B,Broch B,");
+}
 
 /* One of the offered release's. */
 static const struct row {
@@ -49,17 +65,24 @@ static void boot(struct place *place, const char *slot)
     login(place);
 }
 
-/* To a pending trial in slot B, and into it. */
-static void begin_trial(struct place *place, const char *server)
+/* To a pending trial in this slot, and into it. */
+static void begin_trial(struct place *place, const char *server, const char *slot)
 {
     offered_await_network(place);
     offered_apply(place, server, "--force --no-reboot");
     await_as(place, false, "cat " OFFERED_LOG, "system.erofs done", true);
     await_as(place, false, "cat " OFFERED_LOG, "status=10", true);
     free(as_root(place, "broch reboot"));
-    boot(place, "slot=B");
+    boot(place, slot);
     expect(place, true, "broch update status", ", on trial");
-    expect(place, true, "broch update status", "pending:  v99.0.0-node-x86_64 in slot B");
+    expect(place, true, "broch update status", "pending:");
+}
+
+static void end_well(struct place *place)
+{
+    free(as_root(place, "echo 0 >" WORD_FILE));
+    await_as(place, true, "broch update status", "not on trial", true);
+    await_as(place, true, "broch update status", " good", true);
 }
 
 /* Typed without waiting for an answer, which there may not be. */
@@ -80,9 +103,6 @@ static void test_bad_trials(void **state)
     offered_prepare();
     server = test_server_start(offered_answers);
     place->config.network = VM_NETWORK_USER;
-    /* i6300esb is the only watchdog: the chipset's is strapped to restart nothing. */
-    place->config.extra[0] = "-global";
-    place->config.extra[1] = "ICH9-LPC.noreboot=on";
     start(place);
     boot(place, "slot=A");
     free(as_root(place, make_check));
@@ -90,12 +110,13 @@ static void test_bad_trials(void **state)
         if (rows[i].soak && !getenv("BROCH_SOAK"))
             continue;
         print_message("%s\n", rows[i].name);
-        begin_trial(place, server);
+        begin_trial(place, server, "slot=B");
         do_inside(place, rows[i].inside);
         boot(place, "slot=A");
         await_as(place, true, "broch update status", rows[i].status, true);
         expect(place, true, "broch update status", "refused:  v99.0.0-node-x86_64");
         expect_not(place, true, "broch update status", "pending:");
+        expect_two_entries(place);
         watchdogs += rows[i].watchdogs;
         assert_int_equal(vm_counts(place->vm).watchdogs, watchdogs);
     }
@@ -107,13 +128,129 @@ static void test_bad_trials(void **state)
     (void)test_server_stop();
 }
 
+/* A to B, to A, to B: entries of ours never multiply. */
+static void test_three_updates(void **state)
+{
+    struct place *place = *state;
+    const char *const next = offered_generation;
+
+    place->config.network = VM_NETWORK_USER;
+    start(place);
+    boot(place, "slot=A");
+    free(as_root(place, make_check));
+    for (unsigned i = 0; i < 3; i++) {
+        offered_generation = i == 1 ? fixture_generation : next;
+        offered_prepare();
+        begin_trial(place, test_server_start(offered_answers), i == 1 ? "slot=A" : "slot=B");
+        end_well(place);
+        expect_two_entries(place);
+        (void)test_server_stop();
+    }
+    offered_generation = next;
+}
+
+/* --- A variable store replaced by a fresh one with the keys --- */
+
+static void start_with_fresh_store(struct place *place)
+{
+    _cleanup_free_ char *name = text_make("machine/%s", vm_variables_name(&place->config));
+
+    assert_non_null(name);
+    assert_int_equal(
+        vm_variables_create(fixture_tree, fixture_keys, place_path(place, name), &place->f), 0);
+    assert_int_equal(vm_start(place->vm, &place->f), 0);
+}
+
+static void cut(struct place *place)
+{
+    free(as_root(place, "sync"));
+    assert_int_equal(vm_power_cut(place->vm, &place->f), 0);
+}
+
+/* By way of the confirmed slot, which starts the trial once more and need not become ready. */
+static void boot_again_on_trial(struct place *place, const char *slot)
+{
+    const char *ready = expect_ready(place);
+
+    if (!strstr(ready, slot))
+        ready = expect_ready(place);
+    if (!strstr(ready, slot))
+        fail_msg("expected %s: %s", slot, ready);
+    login(place);
+    expect(place, true, "broch update status", ", on trial");
+}
+
+/* What `broch update apply` leaves, put there while the machine is off. */
+static void fill_slot_b(struct place *place)
+{
+    static const char *const files[] = { "system.erofs", "linux.efi" };
+
+    place->slot = 1;
+    slot_make_folder(place, "EFI");
+    slot_make_folder(place, "EFI/broch");
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        _cleanup_free_ char *from = text_make("%s/%s", offered_generation, files[i]);
+        _cleanup_free_ char *to = text_make("EFI/broch/%s", files[i]);
+        const char *copy = place_path(place, files[i]);
+
+        assert_true(from && to);
+        assert_int_equal(file_copy(from, copy, 0600, &place->f), 0);
+        slot_put(place, copy, to);
+    }
+    place->slot = 0;
+}
+
+static const char order_by_hand[] =
+    "mkdir -p /var/lib/broch/update; printf '{\"schema\":1,\"trial\":{\"slot\":\"B\",\"tries\":1,"
+    "\"generation\":\"v99.0.0-node-x86_64\"},\"last\":null,\"refused\":[]}\\n' "
+    ">/var/lib/broch/update/state.json";
+
+static void test_fresh_stores(void **state)
+{
+    struct place *place = *state;
+
+    start(place);
+    boot(place, "slot=A");
+    free(as_root(place, make_check));
+    cut(place);
+    start_with_fresh_store(place); /* before an update */
+    boot(place, "slot=A");
+    await_as(place, true, ENTRIES, "Broch A,", true);
+    free(as_root(place, order_by_hand));
+    cut(place);
+    fill_slot_b(place);
+    start_with_fresh_store(place); /* after it was written, before the restart */
+    boot_again_on_trial(place, "slot=B");
+    cut(place);
+    start_with_fresh_store(place); /* on trial */
+    boot_again_on_trial(place, "slot=B");
+    expect_two_entries(place);
+    end_well(place);
+    cut(place);
+    start_with_fresh_store(place); /* confirmed */
+    boot(place, "slot=B");
+    expect_two_entries(place);
+    free(as_root(place, "broch update rollback --no-reboot"));
+    cut(place);
+    start_with_fresh_store(place); /* on the way back */
+    boot_again_on_trial(place, "slot=A");
+    end_well(place);
+    cut(place);
+    start_with_fresh_store(place); /* back */
+    boot(place, "slot=A");
+    expect_two_entries(place);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_bad_trials, place_setup, place_teardown),
-    };
+#define TEST(name) cmocka_unit_test_setup_teardown(name, place_setup, place_teardown)
+    const struct CMUnitTest sample[] = { TEST(test_bad_trials) };
+    const struct CMUnitTest all[] = { TEST(test_bad_trials), TEST(test_three_updates),
+                                      TEST(test_fresh_stores) };
+#undef TEST
 
     if (getenv("BROCH_TEST"))
         cmocka_set_test_filter(getenv("BROCH_TEST"));
-    return cmocka_run_group_tests(tests, offered_start, NULL);
+    return getenv("BROCH_SOAK") ? cmocka_run_group_tests(all, offered_start, NULL)
+                                : cmocka_run_group_tests(sample, offered_start, NULL);
 }

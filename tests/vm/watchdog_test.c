@@ -1,7 +1,7 @@
 /* Watchdogs: the device restarts a machine whose feeder stands still, and leaves one alone whose
- * feeder runs; the chipset's and the kernel's own are armed where there is no better one, and a
- * hang leaves a record with each. BROCH_SOAK=1 waits for that record, else they are only seen
- * armed. */
+ * feeder runs; the chipset's is armed where there is no other one. BROCH_SOAK=1 waits for the
+ * record that a hang leaves. This machine always has the chipset's, so the kernel's own, which
+ * stage 1 loads where there is none, is not seen here. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -90,16 +90,15 @@ static void test_watchdog_bites(void **state)
     assert_int_equal(vm_counts(fed->vm).boots, 1);
 }
 
-/* Without i6300esb. The chipset's watchdog can be strapped so that it restarts nothing; its driver
- * then refuses it, and what is left is the kernel's own. */
-static void test_other(struct place *place, const char *strap, const char *identity)
+/* Without i6300esb: the chipset's. */
+static void test_chipset(void **state)
 {
+    struct place *place = *state;
+
     place->config.watchdog = false;
-    place->config.extra[0] = "-global";
-    place->config.extra[1] = strap;
     boot(place);
-    expect(place, false, "cat /run/broch/boot.json", identity);
-    expect(place, false, "cat " DEVICE "identity", identity);
+    expect(place, false, "cat /run/broch/boot.json", "\"watchdog\": \"iTCO_wdt\"");
+    expect(place, false, "cat " DEVICE "identity", "iTCO_wdt");
     expect(place, false, "cat " DEVICE "state", "active");
     expect(place, false, "cat " DEVICE "timeout", "60");
     expect(place, false, "cat " DEVICE "pretimeout_governor", "panic");
@@ -114,22 +113,11 @@ static void test_other(struct place *place, const char *strap, const char *ident
     expect(place, true, "ls /var/log/broch/pstore", "dmesg-efi_pstore-");
 }
 
-static void test_chipset(void **state)
-{
-    test_other(*state, "ICH9-LPC.noreboot=off", "iTCO_wdt");
-}
-
-static void test_kernel(void **state)
-{
-    test_other(*state, "ICH9-LPC.noreboot=on", "Software Watchdog");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_watchdog_bites, pair_setup, pair_teardown),
         cmocka_unit_test_setup_teardown(test_chipset, place_setup, place_teardown),
-        cmocka_unit_test_setup_teardown(test_kernel, place_setup, place_teardown),
     };
     const char *filter = getenv("BROCH_TEST");
 
