@@ -24,13 +24,15 @@ static const struct {
     { "programs", build_programs }, { "kernel", build_kernel }, { "rootfs", build_rootfs },
     { "policy", build_policy },     { "system", build_system }, { "drivers", build_drivers },
     { "initrd", build_initrd },     { "uki", build_uki },       { "disk", build_disk },
+    { "sbom", build_sbom },
 };
 
 static struct step *step_at(struct build *build, size_t index)
 {
     struct step *const steps[] = { &build->programs, &build->kernel, &build->rootfs,
                                    &build->policy,   &build->system, &build->drivers,
-                                   &build->initrd,   &build->uki,    &build->disk };
+                                   &build->initrd,   &build->uki,    &build->disk,
+                                   &build->sbom };
 
     _Static_assert(ARRAY_SIZE(steps) == ARRAY_SIZE(order), "each step of the order has a place");
     return steps[index];

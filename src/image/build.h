@@ -51,6 +51,7 @@ struct build {
     struct step initrd;
     struct step uki;
     struct step disk;
+    struct step sbom;
 };
 
 /* Runs all steps and publishes the generation; *ret_folder is its path, freed by the caller. */
@@ -76,6 +77,7 @@ MUST_USE int build_drivers(struct build *build, struct failure *f);
 MUST_USE int build_initrd(struct build *build, struct failure *f);
 MUST_USE int build_uki(struct build *build, struct failure *f);
 MUST_USE int build_disk(struct build *build, struct failure *f);
+MUST_USE int build_sbom(struct build *build, struct failure *f);
 
 /* What the steps share. The release of the kernel ("6.12.1+deb13-amd64"); freed by the caller. */
 MUST_USE int kernel_release(const struct build *build, char **ret, struct failure *f);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <openssl/evp.h>
 
 #include "base/check.h"
 #include "base/text.h"
@@ -21,6 +22,18 @@ void contents_done(struct contents *c)
     }
     free(c->files);
     *c = (struct contents)CONTENTS_INIT;
+}
+
+void contents_sha1(struct span first, struct span second, uint8_t ret[static CONTENTS_SHA1_SIZE])
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    unsigned size = 0;
+
+    CHECK(context && EVP_DigestInit_ex(context, EVP_sha1(), NULL) == 1 &&
+          EVP_DigestUpdate(context, first.bytes, first.size) == 1 &&
+          EVP_DigestUpdate(context, second.bytes, second.size) == 1 &&
+          EVP_DigestFinal_ex(context, ret, &size) == 1 && size == CONTENTS_SHA1_SIZE);
+    EVP_MD_CTX_free(context);
 }
 
 /* Room for one more; NULL without memory. */
@@ -59,8 +72,10 @@ static int add_entry(const struct erofs_entry *entry, void *context)
     file->group = entry->group;
     if (S_ISREG(entry->mode)) {
         file->size = erofs_size(entry);
-        if (c->hash)
+        if (c->hash) {
             file->digest = erofs_digest(entry);
+            contents_sha1(entry->parts[0], entry->parts[1], file->sha1);
+        }
         return 0;
     }
     file->link =
@@ -81,8 +96,10 @@ static int add_member(const struct cpio_member *member, void *context)
         return -ENOMEM;
     if (S_ISREG(member->mode)) {
         file->size = member->content.size;
-        if (c->hash)
+        if (c->hash) {
             file->digest = digest_bytes(member->content.bytes, member->content.size);
+            contents_sha1(member->content, (struct span){ member->content.bytes, 0 }, file->sha1);
+        }
         return 0;
     }
     file->link = strndup((const char *)member->content.bytes, member->content.size);
@@ -124,6 +141,13 @@ int contents_of_initrd(struct span initrd, bool hash, struct contents *ret, stru
         r = cpio_walk((struct span){ (const uint8_t *)text_string(&archives), archives.length },
                       add_member, ret);
     return end(ret, r, "the initrd", f);
+}
+
+const struct contents_file *contents_find(const struct contents *c, const char *path)
+{
+    const struct contents_file wanted = { .path = (char *)(uintptr_t)path };
+
+    return c->count > 0 ? bsearch(&wanted, c->files, c->count, sizeof(*c->files), by_path) : NULL;
 }
 
 uint64_t contents_size(const struct contents *c)

@@ -9,12 +9,18 @@
 #include "image/span.h"
 #include "trust/digest.h"
 
+enum { CONTENTS_SHA1_SIZE = 20 };
+
+/* SHA-1 of two byte strings after each other. For documents that demand it, never to decide. */
+void contents_sha1(struct span first, struct span second, uint8_t ret[static CONTENTS_SHA1_SIZE]);
+
 struct contents_file {
     char *path; /* without a leading slash; owned */
     char *link; /* where a symbolic link leads, else NULL; owned */
     uint32_t mode, user, group;
-    uint64_t size;        /* of a file; 0 for anything else */
-    struct digest digest; /* of a file; zeros when nobody asked for it */
+    uint64_t size;                    /* of a file; 0 for anything else */
+    struct digest digest;             /* of a file; zeros when nobody asked for it */
+    uint8_t sha1[CONTENTS_SHA1_SIZE]; /* the same; SPDX wants it */
 };
 
 struct contents {
@@ -36,6 +42,9 @@ MUST_USE int contents_of_system(struct span image, bool hash, struct contents *r
                                 struct failure *f);
 MUST_USE int contents_of_initrd(struct span initrd, bool hash, struct contents *ret,
                                 struct failure *f);
+
+/* NULL when there is none. Borrowed. */
+const struct contents_file *contents_find(const struct contents *c, const char *path);
 
 /* How many bytes all files have. */
 uint64_t contents_size(const struct contents *c);

@@ -234,9 +234,11 @@ static int enter_index(const char *folder, const struct manifest *manifest, stru
 int publish(struct build *build, char **ret_folder, struct failure *f)
 {
     const struct artifact artifacts[] = {
-        { "linux.efi", &build->uki },  { "system.erofs", &build->system },
-        { "vmlinuz", &build->kernel }, { "initrd", &build->initrd },
-        { "disk.raw", &build->disk },  { "disk.qcow2", &build->disk },
+        { "linux.efi", &build->uki },        { "system.erofs", &build->system },
+        { "vmlinuz", &build->kernel },       { "initrd", &build->initrd },
+        { "disk.raw", &build->disk },        { "disk.qcow2", &build->disk },
+        { "sbom.spdx.json", &build->sbom },  { "sbom.cdx.json", &build->sbom },
+        { "provenance.json", &build->sbom },
     };
     struct manifest *manifest = calloc(1, sizeof(*manifest));
     _cleanup_free_ char *folder = NULL, *old = NULL, *guard = NULL;

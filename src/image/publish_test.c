@@ -35,6 +35,19 @@ static const struct output uki_outputs[] = {
     { "pcr.json", "{\"stub\":\"" HASH_A "\",\"enter-initrd\":\"" HASH_1 "\"}\n" }
 };
 static const struct output disk_outputs[] = { { "disk.raw", "raw" }, { "disk.qcow2", "qcow2" } };
+static const struct output sbom_outputs[] = { { "sbom.spdx.json", "spdx" },
+                                              { "sbom.cdx.json", "cdx" },
+                                              { "provenance.json", "provenance" } };
+
+struct outputs {
+    const struct output *list;
+    size_t count;
+};
+#define OUTPUTS(list)                                                                              \
+    &(const struct outputs)                                                                        \
+    {                                                                                              \
+        list, ARRAY_SIZE(list)                                                                     \
+    }
 
 static struct progress progress;
 static const struct step_shared shared = { .profile = "node", .progress = &progress };
@@ -42,11 +55,12 @@ static const struct build_request request = { .source = "." };
 
 static int run(const char *folder, void *context, struct failure *f)
 {
-    const struct output *outputs = context;
+    const struct outputs *outputs = context;
 
-    for (size_t i = 0; i < 2; i++) {
-        _cleanup_free_ char *path = text_make("%s/%s", folder, outputs[i].name);
-        int r = file_write(path, outputs[i].content, strlen(outputs[i].content), 0644, f);
+    for (size_t i = 0; i < outputs->count; i++) {
+        const struct output *output = &outputs->list[i];
+        _cleanup_free_ char *path = text_make("%s/%s", folder, output->name);
+        int r = file_write(path, output->content, strlen(output->content), 0644, f);
 
         if (r < 0)
             return r;
@@ -54,13 +68,13 @@ static int run(const char *folder, void *context, struct failure *f)
     return 0;
 }
 
-static void do_step(struct step *step, const char *name, const struct output *outputs)
+static void do_step(struct step *step, const char *name, const struct outputs *outputs)
 {
     struct failure f = FAILURE_NONE;
 
     step_init(step, name);
-    for (size_t i = 0; i < 2; i++)
-        step_input_text(step, outputs[i].name, outputs[i].content);
+    for (size_t i = 0; i < outputs->count; i++)
+        step_input_text(step, outputs->list[i].name, outputs->list[i].content);
     assert_int_equal(step_do(step, &shared, run, (void *)(uintptr_t)outputs, &f), 0);
 }
 
@@ -76,17 +90,18 @@ static void make_build(struct build *build)
     build->supply.lock.date = DATE;
     build->supply.digest = digest_bytes("lock", 4);
     assert_int_equal(keys_open("keys", &build->keys, &f), 0);
-    do_step(&build->kernel, "kernel", kernel_outputs);
-    do_step(&build->system, "system", system_outputs);
-    do_step(&build->initrd, "initrd", initrd_outputs);
-    do_step(&build->uki, "uki", uki_outputs);
-    do_step(&build->disk, "disk", disk_outputs);
+    do_step(&build->kernel, "kernel", OUTPUTS(kernel_outputs));
+    do_step(&build->system, "system", OUTPUTS(system_outputs));
+    do_step(&build->initrd, "initrd", OUTPUTS(initrd_outputs));
+    do_step(&build->uki, "uki", OUTPUTS(uki_outputs));
+    do_step(&build->disk, "disk", OUTPUTS(disk_outputs));
+    do_step(&build->sbom, "sbom", OUTPUTS(sbom_outputs));
 }
 
 static void drop_build(struct build *build)
 {
-    struct step *const steps[] = { &build->kernel, &build->system, &build->initrd, &build->uki,
-                                   &build->disk };
+    struct step *const steps[] = { &build->kernel, &build->system, &build->initrd,
+                                   &build->uki,    &build->disk,   &build->sbom };
 
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
         step_done(steps[i]);
@@ -149,7 +164,7 @@ static void test_manifest(void **state)
     assert_string_equal(digest_text(&m.pcr11_enter_initrd, digits), HASH_1);
     assert_true(m.unlocked);
     assert_int_equal(m.epoch, 3);
-    assert_int_equal(m.file_count, 6);
+    assert_int_equal(m.file_count, 9);
     for (size_t i = 0; i < m.file_count; i++) {
         _cleanup_free_ char *path = text_make(FOLDER "/%s", m.files[i].name);
         struct digest digest;
@@ -167,10 +182,17 @@ static void test_manifest(void **state)
 /* SHA256SUMS covers everything that is signed, and the signature. */
 static void test_sums(void **state)
 {
-    static const char *const names[] = { "linux.efi",       "system.erofs",
-                                         "vmlinuz",         "initrd",
-                                         "disk.raw",        "disk.qcow2",
-                                         "generation.json", "generation.json.minisig" };
+    static const char *const names[] = { "linux.efi",
+                                         "system.erofs",
+                                         "vmlinuz",
+                                         "initrd",
+                                         "disk.raw",
+                                         "disk.qcow2",
+                                         "sbom.spdx.json",
+                                         "sbom.cdx.json",
+                                         "provenance.json",
+                                         "generation.json",
+                                         "generation.json.minisig" };
     _cleanup_free_ char *sums = NULL;
     struct failure f = FAILURE_NONE;
 

@@ -14,6 +14,7 @@
 #include "image/contents.h"
 #include "image/cpio_reader.h"
 #include "image/publish.h"
+#include "image/sbom_check.h"
 #include "image/unpack.h"
 #include "image/verity_tree.h"
 #include "sys/file.h"
@@ -215,6 +216,54 @@ static int check_sums(struct run *run, struct failure *f)
     return 0;
 }
 
+/* The digest that the statement gives a subject; NULL when it names none of this name. */
+static const char *subject_digest(struct json_object *statement, const char *name)
+{
+    struct json_object *subjects, *digest;
+    const char *found, *digits;
+
+    if (!json_get(statement, "subject", json_type_array, &subjects))
+        return NULL;
+    for (size_t i = 0; i < json_object_array_length(subjects); i++) {
+        struct json_object *subject = json_object_array_get_idx(subjects, i);
+
+        if (json_get_text(subject, "name", &found) && strcmp(found, name) == 0)
+            return json_get(subject, "digest", json_type_object, &digest) &&
+                           json_get_text(digest, "sha256", &digits)
+                       ? digits
+                       : NULL;
+    }
+    return NULL;
+}
+
+/* The statement is about the files of this manifest: all that make a machine start. */
+static int check_provenance(struct run *run, struct failure *f)
+{
+    const struct manifest *m = run->artifact->manifest;
+    struct json_object *statement;
+    const char *wrong = NULL;
+    struct span text;
+    int r = artifact_file(run->artifact, "provenance.json", &text, f);
+
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    statement = json_parse(text.bytes, text.size);
+    for (size_t i = 0; i < m->file_count && !wrong; i++) {
+        const char *digits = statement ? subject_digest(statement, m->files[i].name) : NULL;
+        char wanted[DIGEST_TEXT_SIZE];
+
+        if (digits ? strcmp(digits, digest_text(&m->files[i].digest, wanted)) != 0
+                   : is_needed(m->files[i].name))
+            wrong = m->files[i].name;
+    }
+    if (wrong)
+        add(run, "provenance", VERIFY_BAD, "it is not about this %s", wrong);
+    else
+        add(run, "provenance", VERIFY_GOOD, "it is about the files of the manifest");
+    (void)json_object_put(statement); /* accepts NULL */
+    return 0;
+}
+
 static int check_manifest(struct run *run, struct failure *f)
 {
     int r = check_signature(run, f);
@@ -225,6 +274,8 @@ static int check_manifest(struct run *run, struct failure *f)
     if (!run->artifact->manifest)
         return 0;
     r = check_files(run, f);
+    if (r == 0)
+        r = check_provenance(run, f);
     return r < 0 ? r : check_sums(run, f);
 }
 
@@ -381,6 +432,27 @@ static int check_parts(struct run *run, const struct boot_file *b, struct failur
     return 0;
 }
 
+static int check_components(struct run *run, struct failure *f)
+{
+    static const char *const names[] = { "sbom.spdx.json", "sbom.cdx.json" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        struct failure inner = FAILURE_NONE;
+        char part[VERIFY_PART_MAX];
+        struct span document;
+        int r = artifact_file(run->artifact, names[i], &document, f);
+
+        if (r == -ENOENT)
+            continue;
+        if (r < 0)
+            return r;
+        (void)snprintf(part, sizeof(part), "components in %s", names[i]);
+        r = sbom_check(document, run->pair, &inner);
+        note(run, part, r, &inner, "every file belongs to one");
+    }
+    return 0;
+}
+
 static int check_pair(struct run *run, struct failure *f)
 {
     struct failure inner = FAILURE_NONE;
@@ -410,6 +482,8 @@ static int check_pair(struct run *run, struct failure *f)
         r = check_parts(run, b, f);
     if (r == 0)
         r = check_initrd(run, b, f);
+    if (r == 0 && run->pair->system.bytes)
+        r = check_components(run, f);
     free(b);
     return r;
 }

@@ -21,7 +21,8 @@ import time
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 INPUTS = ["src", "completions", "kernel", "profiles", "tools", "meson.build", "meson_options.txt", "VERSION"]
-ARTIFACTS = ["linux.efi", "system.erofs", "vmlinuz", "initrd", "disk.raw", "disk.qcow2"]
+ARTIFACTS = ["linux.efi", "system.erofs", "vmlinuz", "initrd", "disk.raw", "disk.qcow2", "sbom.spdx.json",
+             "sbom.cdx.json", "provenance.json"]
 OTHER_USER = "broch-factory-test"
 TURKISH, GERMAN = "tr_TR.UTF-8", "de_DE.UTF-8"  # a dotless i; a comma in numbers
 OLD = 978307200  # 2001-01-01: older than any object file

@@ -48,7 +48,7 @@ class SameBytes(unittest.TestCase):
     def test_place_time_umask_locale_zone_day_jobs_host(self):
         """Also without a network: this build runs with --offline where there is none."""
         errors = self.check("second")
-        for step in ("programs", "kernel", "rootfs", "policy", "system", "drivers", "initrd", "uki", "disk"):
+        for step in ("programs", "kernel", "rootfs", "policy", "system", "drivers", "initrd", "uki", "disk", "sbom"):
             self.assertRegex(errors, rf"\b{step} +(done|cached)")
 
     def test_another_user_without_rights(self):

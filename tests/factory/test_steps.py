@@ -4,7 +4,7 @@ import unittest
 
 import lab
 
-STEPS = ["programs", "kernel", "rootfs", "policy", "system", "drivers", "initrd", "uki", "disk"]
+STEPS = ["programs", "kernel", "rootfs", "policy", "system", "drivers", "initrd", "uki", "disk", "sbom"]
 MAIN = "src/programs/broch/main.c"
 STAGE1 = "src/programs/broch-stage1/main.c"
 
@@ -35,6 +35,11 @@ class Steps(unittest.TestCase):
         lab.replace(old, new, path, mtime=mtime)
         self.addCleanup(lab.write, original, path)
 
+    def only_the_provenance_changed(self):
+        after = lab.sums(self.folder)
+        self.assertEqual({name for name in after if after[name] != self.before[name]},
+                         {"provenance.json", "generation.json", "generation.json.minisig"})
+
     def test_no_change(self):
         self.build()
         results = [self.build() for _ in range(3)]
@@ -45,18 +50,19 @@ class Steps(unittest.TestCase):
         self.assertEqual(lab.sums(self.folder), self.before)
 
     def test_a_comment(self):
-        """The programs are compiled again, come out the same, and that is where it ends."""
+        """The programs are compiled again, come out the same, and that is where it ends, but for the provenance: it
+        names the source."""
         self.change("int main(", "/* A remark. */\nint main(", MAIN)
         ran, said, _ = self.build()
-        self.assertEqual(ran, ["programs"])
+        self.assertEqual(ran, ["programs", "sbom"])
         self.assertIn("programs runs: changed input src ", said)
-        self.assertEqual(lab.sums(self.folder), self.before)
+        self.only_the_provenance_changed()
 
     def test_stage_1(self):
         """Not in the system image, so that stays. The file looks older than any object file, as after unpacking."""
         self.change("runs as PID 1 only", "runs as process 1 only", STAGE1, mtime=lab.OLD)
         ran, said, _ = self.build()
-        self.assertEqual(ran, ["programs", "initrd", "uki", "disk"])
+        self.assertEqual(ran, ["programs", "initrd", "uki", "disk", "sbom"])
         self.assertIn("initrd runs: changed input stage1 ", said)
         after = lab.sums(self.folder)
         for name in ("system.erofs", "vmlinuz"):
@@ -67,7 +73,7 @@ class Steps(unittest.TestCase):
     def test_the_overlay(self):
         self.change("everything else", "all the rest", "profiles/node/overlay/etc/motd.in")
         ran, said, _ = self.build()
-        self.assertEqual(ran, ["system", "initrd", "uki", "disk"])
+        self.assertEqual(ran, ["system", "initrd", "uki", "disk", "sbom"])
         self.assertIn("system runs: changed input overlay ", said)
         self.assertNotEqual(lab.sums(self.folder)["system.erofs"], self.before["system.erofs"])
 
@@ -77,11 +83,12 @@ class Steps(unittest.TestCase):
         self.assertEqual(lab.sums(self.folder), self.before)
 
     def test_what_is_no_input(self):
-        """A budget is compared, not built in; nor does a file's time count."""
+        """A budget is compared, not built in; nor does a file's time count. Only the provenance names the file."""
         self.change('uki = "32MiB"', 'uki = "31MiB"', "profiles/node/profile.toml")
         os.utime(os.path.join(lab.Lab.second_source, MAIN))
         ran, _, _ = self.build()
-        self.assertEqual(ran, [])
+        self.assertEqual(ran, ["sbom"])
+        self.only_the_provenance_changed()
 
     def test_a_damaged_result_is_made_again(self):
         disk = os.path.join(lab.Lab.second_cache, "steps/uki")
