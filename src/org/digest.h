@@ -1,5 +1,6 @@
 /* The one seam through which the org cores hash: SHA-256 for identity, SipHash-2-4 for short ids.
- * Pure functions; libsodium is behind them and needs no initialization for these. */
+ * Pure functions; libsodium or instructions of the
+ * processor (sha256.h) are behind them and need no initialization. */
 #pragma once
 
 #include <stddef.h>

@@ -102,15 +102,21 @@ static void decode_link(const struct tree *tree, uint32_t number, struct entry *
     CHECK(r == 0); /* it was decoded when it was taken */
 }
 
-/* The slot of (kind, key): its key's, or the free one where it would stand. */
-static uint32_t *find_slot(const struct tree *tree, uint16_t kind, const void *key, size_t size)
+/* Where the search for (kind, key) begins. */
+static uint32_t slot_start(const struct tree *tree, uint16_t kind, const void *key, size_t size)
 {
     uint64_t hash = 0xcbf29ce484222325ull ^ kind;
-    uint32_t slot;
 
     for (size_t i = 0; i < size; i++)
         hash = (hash ^ ((const uint8_t *)key)[i]) * 0x100000001b3ull;
-    slot = (uint32_t)((hash * 0x9e3779b97f4a7c15ull) >> 32) & tree->slot_mask;
+    return (uint32_t)((hash * 0x9e3779b97f4a7c15ull) >> 32) & tree->slot_mask;
+}
+
+/* The slot of (kind, key): its key's, or the free one where it would stand. */
+static uint32_t *find_slot(const struct tree *tree, uint16_t kind, const void *key, size_t size)
+{
+    uint32_t slot = slot_start(tree, kind, key, size);
+
     while (tree->slots[slot] != 0) {
         const struct tree_key *k = &tree->keys[tree->slots[slot] - 1];
 
@@ -152,6 +158,52 @@ static bool index_link(struct tree *tree, uint32_t number)
     tree->next[number] = key->first;
     key->first = number + 1;
     return true;
+}
+
+enum { AHEAD = 64 }; /* links of a batch */
+
+/* What index_link() will look at for the links from `first` on, brought near in three steps: each
+ * of them would wait for memory, and so they wait together. Nothing depends on it. */
+static void look_ahead(const struct tree *tree, uint32_t first, uint32_t count)
+{
+    uint32_t slots[AHEAD], keys[AHEAD];
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct entry e;
+
+        slots[i] = 0;
+        if (!chain_link_body(tree->chains, chain_link_at(tree->chains, first + i)))
+            continue;
+        decode_link(tree, first + i, &e);
+        slots[i] = slot_start(tree, e.kind, e.key, e.key_size);
+        __builtin_prefetch(&tree->slots[slots[i]]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        keys[i] = tree->slots[slots[i]];
+        if (keys[i] != 0)
+            __builtin_prefetch(&tree->keys[keys[i] - 1]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (keys[i] != 0)
+            __builtin_prefetch(tree->keys[keys[i] - 1].key);
+    }
+}
+
+/* Indexes the links that are new. */
+static void index_new_links(struct tree *tree)
+{
+    uint32_t entries = chain_set_entries(tree->chains);
+
+    while (tree->indexed < entries) {
+        uint32_t count = entries - tree->indexed < AHEAD ? entries - tree->indexed : AHEAD;
+
+        if (count > 1)
+            look_ahead(tree, tree->indexed, count);
+        for (; count > 0; count--, tree->indexed++) {
+            if (!index_link(tree, tree->indexed))
+                tree->pending[tree->pending_count++] = tree->indexed;
+        }
+    }
 }
 
 bool tree_is_genesis_root(const struct tree *tree, const uint8_t author[static ENTRY_AUTHOR_SIZE])
@@ -238,10 +290,7 @@ void tree_update(struct tree *tree)
             tree->pending[kept++] = tree->pending[i];
     }
     tree->pending_count = kept;
-    for (; tree->indexed < chain_set_entries(tree->chains); tree->indexed++) {
-        if (!index_link(tree, tree->indexed))
-            tree->pending[tree->pending_count++] = tree->indexed;
-    }
+    index_new_links(tree);
     for (uint32_t i = 0; i < chain_set_count(tree->chains); i++)
         tree->chain_valids[i] = chain_valid(tree->chains, i);
     refresh_scopes(tree);
@@ -307,8 +356,12 @@ static struct crdt_source collect(struct tree *tree, uint32_t key)
     struct crdt_source source = { .at = item_at, .context = tree };
 
     for (uint32_t n = tree->keys[key].first; n != 0; n = tree->next[n - 1]) {
-        if (counts(tree, n - 1, tree->keys[key].kind))
-            tree->items[source.count++] = n - 1;
+        const struct chain_link *link = chain_link_at(tree->chains, n - 1);
+
+        if (!counts(tree, n - 1, tree->keys[key].kind))
+            continue;
+        __builtin_prefetch(chain_link_body(tree->chains, link)); /* the fold reads it next */
+        tree->items[source.count++] = n - 1;
     }
     return source;
 }

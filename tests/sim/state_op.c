@@ -234,12 +234,12 @@ static void flood(struct state_world *w, const struct state_op *op)
     w->counts[STATE_COUNT_QUOTA] += r == -EDQUOT;
 }
 
-static void burst(struct state_world *w, const struct state_op *op)
+static void burst_at(struct state_world *w, uint16_t node)
 {
-    struct state_node *n = &w->nodes[op->node];
+    struct state_node *n = &w->nodes[node];
     int r = 0;
 
-    if (!may_write(w, op->node) || w->stolen[n->admin])
+    if (!may_write(w, node) || w->stolen[n->admin])
         return;
     for (unsigned i = 0; i < 80 && r == 0; i++) {
         struct state_draft draft = { .author = n->admin,
@@ -250,9 +250,25 @@ static void burst(struct state_world *w, const struct state_op *op)
                                      .value_size = 1,
                                      .value = { 7 } };
 
-        r = state_write(w, op->node, &draft);
+        r = state_write(w, node, &draft);
     }
-    note_refusal(w, op->node, n->admin, r);
+    note_refusal(w, node, n->admin, r);
+}
+
+static void burst(struct state_world *w, const struct state_op *op)
+{
+    burst_at(w, op->node);
+}
+
+/* They meet each other first, and each lacks what the other has: more than a sketch holds. */
+static void burst_apart(struct state_world *w, const struct state_op *op)
+{
+    state_hang_up(w, op->node);
+    state_hang_up(w, op->other);
+    burst_at(w, op->node);
+    if (op->other != op->node)
+        burst_at(w, op->other);
+    state_meet(w, op->node, op->other);
 }
 
 /* A kind, an operation and an extension that this version has never heard of. */

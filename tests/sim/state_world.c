@@ -148,6 +148,8 @@ static void open_node(struct state_world *w, uint16_t node)
     CHECK(r == 0);
     r = store_memory_new(DISK_BYTES, DISK_PARCELS, &n->image);
     CHECK(r == 0);
+    r = gate_new(STATE_NODES_MAX, &n->gate);
+    CHECK(r == 0);
     open_sync(w, node);
 }
 
@@ -186,6 +188,7 @@ void state_world_close(struct state_world *w)
         (void)replica_free(w->nodes[i].replica);
         (void)store_memory_free(w->nodes[i].disk);
         (void)store_memory_free(w->nodes[i].image);
+        (void)gate_free(w->nodes[i].gate);
     }
     for (uint32_t i = 0; i < w->event_count; i++)
         free(w->events[i].bytes);
@@ -306,12 +309,17 @@ static bool holds(const struct replica *r, const struct state_write *write)
             is_entry(r, chain_kept_find(r->chains, chain, write->seq), write));
 }
 
-/* An old image of the disk in its place; the node knows, and draws a new instance. */
+/* An old image of the disk in its place; the node knows, and draws a new instance. What nobody else
+ * has is lost, its own writes and those that it kept for another restored disk. */
 void state_restore(struct state_world *w, uint16_t node)
 {
+    static bool had[STATE_WRITES_MAX];
     struct state_node *n = &w->nodes[node];
-    int r = store_memory_restore(n->disk, n->image);
+    int r;
 
+    for (uint32_t i = 0; i < w->writes; i++)
+        had[i] = holds(n->replica, &w->written[i]);
+    r = store_memory_restore(n->disk, n->image);
     CHECK(r == 0);
     state_crash(w, node);
     n->instance = ++w->instances;
@@ -322,7 +330,7 @@ void state_restore(struct state_world *w, uint16_t node)
 
         for (uint16_t k = 0; k < w->node_count; k++)
             somewhere |= holds(w->nodes[k].replica, &w->written[i]);
-        if (!somewhere && !w->written[i].lost && w->written[i].node == node) {
+        if (!somewhere && had[i] && !w->written[i].lost) {
             w->written[i].lost = true;
             w->counts[STATE_COUNT_RESTORED_LOST]++;
         }
@@ -364,10 +372,23 @@ void state_compact(struct state_world *w, uint16_t node)
     w->counts[STATE_COUNT_COMPACTED]++;
 }
 
+static struct test_key peer_key(uint16_t node)
+{
+    return test_key((unsigned)(STATE_MEMBER_FIRST + node));
+}
+
 void state_hang_up(struct state_world *w, uint16_t node)
 {
-    w->nodes[node].peer = STATE_NOBODY;
-    w->nodes[node].in_flight = 0;
+    struct state_node *n = &w->nodes[node];
+
+    if (n->peer != STATE_NOBODY) {
+        struct test_key key = peer_key(n->peer);
+
+        gate_end(n->gate, key.bytes, n->sync && sync_state(n->sync) == SYNC_FAILED,
+                 w->now_ms * 1000000);
+    }
+    n->peer = STATE_NOBODY;
+    n->in_flight = 0;
 }
 
 static bool connected(const struct state_world *w, uint16_t a, uint16_t b)
@@ -410,8 +431,9 @@ static void send(struct state_world *w, uint16_t from, uint8_t *bytes, size_t si
         return;
     w->trace = test_mix(w->trace, bytes, size);
     n->in_flight++;
-    if (!connected(w, from, n->peer) || (!w->healing && rng_chance(&w->rng, w->loss)))
-        return; /* lost: the line is as good as dead */
+    n->line_dead |= !connected(w, from, n->peer) || (!w->healing && rng_chance(&w->rng, w->loss));
+    if (n->line_dead)
+        return;
     at = at > n->sent_ms ? at : n->sent_ms;
     n->sent_ms = at;
     e.at_ms = at;
@@ -459,16 +481,34 @@ static void pump(struct state_world *w, uint16_t node)
         note_end(w, node);
 }
 
-static void begin_session(struct state_world *w, uint16_t a, uint16_t b)
+/* Whether b has a session with a now, who opens it. */
+static bool let_in(struct state_world *w, uint16_t a, uint16_t b)
+{
+    struct test_key key_a = peer_key(a), key_b = peer_key(b);
+    int r = gate_begin(w->nodes[b].gate, key_a.bytes, true, w->now_ms * 1000000);
+
+    CHECK(r == 0 || r == -EAGAIN); /* each has one session at a time here */
+    w->counts[STATE_COUNT_WAITS] += r < 0;
+    if (r < 0)
+        return false;
+    r = gate_begin(w->nodes[a].gate, key_b.bytes, false, w->now_ms * 1000000);
+    CHECK(r == 0);
+    return true;
+}
+
+void state_meet(struct state_world *w, uint16_t a, uint16_t b)
 {
     struct state_node *na = &w->nodes[a], *nb = &w->nodes[b];
 
     if (a == b || na->peer != STATE_NOBODY || nb->peer != STATE_NOBODY || !connected(w, a, b))
         return;
+    if (!let_in(w, a, b))
+        return;
     na->session = nb->session = ++w->sessions;
     na->peer = b;
     nb->peer = a;
     na->in_flight = nb->in_flight = 0;
+    na->line_dead = nb->line_dead = false;
     na->sent_ms = nb->sent_ms = 0;
     na->heard_ms = nb->heard_ms = w->now_ms;
     sync_open(na->sync, salt, NULL);
@@ -479,7 +519,9 @@ static void begin_session(struct state_world *w, uint16_t a, uint16_t b)
 static void tick(struct state_world *w, uint16_t node)
 {
     struct state_node *n = &w->nodes[node];
-    struct state_event again = { .at_ms = w->now_ms + 300 + rng_below(&w->rng, 700),
+    /* A hostile member tries all the time. */
+    struct state_event again = { .at_ms = w->now_ms + (n->hostile ? 20 : 300) +
+                                          rng_below(&w->rng, n->hostile ? 20 : 700),
                                  .kind = STATE_TICK,
                                  .node = node };
 
@@ -487,7 +529,7 @@ static void tick(struct state_world *w, uint16_t node)
         w->counts[STATE_COUNT_CUT]++;
         state_hang_up(w, node);
     }
-    begin_session(w, node, (uint16_t)rng_below(&w->rng, w->node_count));
+    state_meet(w, node, (uint16_t)rng_below(&w->rng, w->node_count));
     state_event_add(w, &again);
 }
 

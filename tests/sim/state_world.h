@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "org/gate.h"
 #include "org/org_test.h"
 #include "org/replica.h"
 #include "org/store_memory.h"
@@ -67,6 +68,7 @@ struct state_node {
     struct sync *sync;
     struct store_memory *disk;
     struct store_memory *image;
+    struct gate *gate;
     uint64_t instance;
     uint64_t leaf_seq;
     uint64_t taken;    /* by its replica when it was loaded */
@@ -77,6 +79,7 @@ struct state_node {
     uint16_t peer;
     uint16_t admin; /* whose key is here */
     int32_t skew_ms;
+    bool line_dead; /* something was lost in this session: nothing after it arrives either */
     bool hostile;
     bool away;
     bool newer; /* a later version runs here */
@@ -159,6 +162,7 @@ void state_crash(struct state_world *w, uint16_t node);
 void state_restore(struct state_world *w, uint16_t node);
 void state_compact(struct state_world *w, uint16_t node);
 void state_hang_up(struct state_world *w, uint16_t node);
+void state_meet(struct state_world *w, uint16_t a, uint16_t b); /* a opens a session with b */
 
 /* state_write.c */
 struct state_draft {
