@@ -31,7 +31,8 @@ BROCH = Policy(
     },
     pure=("org", "store"),
     pure_headers=("errno.h", "inttypes.h", "limits.h", "stdalign.h", "stdarg.h", "stdbool.h",
-                  "stddef.h", "stdint.h", "string.h", "sodium.h"),
+                  "stddef.h", "stdint.h", "string.h", "sodium.h",
+                  "cpuid.h", "immintrin.h"),  # instructions of the processor
     no_allocation=("boot", "org", "store"),
     calls={
         "src/programs/broch-confine/main.c:dup2": "descriptor 2 becomes the log, for what it executes",
