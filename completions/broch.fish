@@ -1,6 +1,6 @@
 # Completion of broch for fish. The verbs are those of `broch help`.
 
-set -l verbs status service logs events config update disk recovery screen support reboot poweroff build release inspect verify run lock keys tools errors schema help version
+set -l verbs status service logs events config update disk recovery screen support reboot poweroff build release inspect verify diff run lock keys tools errors schema help version
 
 complete -c broch -n "not __fish_seen_subcommand_from $verbs" -f
 complete -c broch -n __fish_use_subcommand -a status -d "what runs here, and how it was started"
@@ -19,6 +19,7 @@ complete -c broch -n __fish_use_subcommand -a build -d "forge a profile into a s
 complete -c broch -n __fish_use_subcommand -a release -d "offer a generation to machines"
 complete -c broch -n __fish_use_subcommand -a inspect -d "what an artifact is, and what takes the room"
 complete -c broch -n __fish_use_subcommand -a verify -d "whether it is what was signed"
+complete -c broch -n __fish_use_subcommand -a diff -d "what differs between two generations"
 complete -c broch -n __fish_use_subcommand -a run -d "boot a generation in a virtual machine"
 complete -c broch -n __fish_use_subcommand -a lock -d "renew the list of exact packages"
 complete -c broch -n __fish_use_subcommand -a keys -d "make or check signing keys"
@@ -52,7 +53,7 @@ complete -c broch -n "__fish_seen_subcommand_from help" -f -a "$verbs"
 complete -c broch -n "__fish_seen_subcommand_from keys" -a "init check"
 complete -c broch -n "__fish_seen_subcommand_from errors" -l markdown -d "as docs/reference/errors.md"
 complete -c broch -n "__fish_seen_subcommand_from release" -l to -r -d "folder of releases"
-complete -c broch -n "__fish_seen_subcommand_from inspect verify" -l json -d "one JSON object"
+complete -c broch -n "__fish_seen_subcommand_from inspect verify diff" -l json -d "one JSON object"
 complete -c broch -n "__fish_seen_subcommand_from verify" -l release-key -r -d "release.pub to believe"
 complete -c broch -n "__fish_seen_subcommand_from verify" -l db -r -d "db.crt to believe"
 complete -c broch -n "__fish_seen_subcommand_from update" -f -a "check apply status rollback mark-good mark-bad"

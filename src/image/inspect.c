@@ -58,6 +58,17 @@ static int gather_manifest(const struct artifact *a, struct inspect *ret, struct
     return r;
 }
 
+static int gather_components(struct inspect *ret, struct failure *f)
+{
+    struct span document;
+    int r = artifact_file(ret->artifact, "sbom.cdx.json", &document, f);
+
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    return component_rooms(document, &ret->pairs[0].system, &ret->pairs[0].initrd, &ret->components,
+                           &ret->component_count, f);
+}
+
 int inspect_gather(struct artifact *artifact, struct inspect *ret, struct failure *f)
 {
     int r;
@@ -69,7 +80,7 @@ int inspect_gather(struct artifact *artifact, struct inspect *ret, struct failur
         if (r < 0 && artifact->pairs[i].slot)
             failure_prefix(f, "slot %c", artifact->pairs[i].slot);
     }
-    return r;
+    return r < 0 ? r : gather_components(ret, f);
 }
 
 void inspect_done(struct inspect *inspect)
@@ -78,6 +89,7 @@ void inspect_done(struct inspect *inspect)
         contents_done(&inspect->pairs[i].initrd);
         contents_done(&inspect->pairs[i].system);
     }
+    component_rooms_done(inspect->components, inspect->component_count);
 }
 
 /* --- For people --- */
@@ -171,6 +183,19 @@ static int add_contents(const char *title, uint64_t size, const struct contents 
     return add_largest(c, t, f);
 }
 
+static void add_components(const struct inspect *inspect, struct text *t)
+{
+    if (!inspect->components)
+        return;
+    text_addf(t, "components    %12zu\n", inspect->component_count);
+    for (size_t i = 0; i < inspect->component_count && i < SHOWN_MAX; i++) {
+        const struct component_room *room = &inspect->components[i];
+
+        text_addf(t, "  component   %12llu  %s %s, %zu\n", (unsigned long long)room->size,
+                  room->name, room->version, room->count);
+    }
+}
+
 int inspect_add_table(const struct inspect *inspect, struct text *t, struct failure *f)
 {
     const struct artifact *a = inspect->artifact;
@@ -191,5 +216,6 @@ int inspect_add_table(const struct inspect *inspect, struct text *t, struct fail
         if (r == 0 && pair->has_system)
             r = add_contents("system image", pair->system_size, &pair->system, t, f);
     }
+    add_components(inspect, t);
     return r;
 }

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "image/artifact.h"
 #include "image/boot_file.h"
+#include "image/component_room.h"
 #include "image/contents.h"
 
 /* One boot file, its initrd and its system image; what is not there is empty. */
@@ -26,6 +27,8 @@ struct inspect {
     struct artifact *artifact; /* borrowed */
     char manifest_key[17];     /* that signed the manifest, by its own word; or empty */
     struct inspect_pair pairs[ARTIFACT_SLOTS_MAX];
+    struct component_room *components; /* NULL: there is no list of them */
+    size_t component_count;
 };
 
 /* Looks at everything. CODE_ARTIFACT_BAD, CODE_MANIFEST. To be released in either case. */

@@ -137,6 +137,28 @@ static bool put_pair(struct json_object *list, const struct inspect_pair *pair)
     return json_append(list, o) && whole;
 }
 
+static bool put_components(struct json_object *o, const struct inspect *inspect)
+{
+    struct json_object *list;
+    bool whole;
+
+    if (!inspect->components)
+        return json_put(o, "components", NULL);
+    list = json_put_list(o, "components");
+    whole = list != NULL;
+    for (size_t i = 0; whole && i < inspect->component_count; i++) {
+        const struct component_room *room = &inspect->components[i];
+        struct json_object *entry = json_object_new_object();
+
+        whole = entry && json_put_text(entry, "name", room->name) &&
+                json_put_text(entry, "version", room->version) &&
+                json_put_number(entry, "size", room->size) &&
+                json_put_number(entry, "files", room->count);
+        whole = json_append(list, entry) && whole;
+    }
+    return whole;
+}
+
 void inspect_add_json(const struct inspect *inspect, struct text *t)
 {
     const struct artifact *a = inspect->artifact;
@@ -149,6 +171,7 @@ void inspect_add_json(const struct inspect *inspect, struct text *t)
     pairs = whole ? json_put_list(o, "images") : NULL;
     for (size_t i = 0; pairs && whole && i < a->pair_count; i++)
         whole = put_pair(pairs, &inspect->pairs[i]);
-    json_finish(o, whole && pairs, t);
+    whole = whole && pairs && put_components(o, inspect);
+    json_finish(o, whole, t);
     text_add(t, "\n");
 }

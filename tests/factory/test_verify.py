@@ -61,6 +61,13 @@ class Inspect(unittest.TestCase):
         self.assertIn("Broch image key", image["uki"]["signer"]["name"])
         self.assertIn("init", [file["path"] for file in image["initrd"]["files"]])
         self.assertIn("usr/lib/broch/broch-init", [file["path"] for file in image["system"]["files"]])
+        components = {component["name"]: component for component in found["components"]}
+        sizes = {file["path"]: file["size"] for file in image["system"]["files"]}
+        documents = json.loads(lab.read(self.folder, "sbom.cdx.json"))["components"]
+        bash = next(component for component in documents if component["name"] == "bash")
+        self.assertEqual(components["bash"], {"name": "bash", "version": bash["version"],
+                         "size": sum(sizes[file["name"].removeprefix("system/")] for file in bash["components"]),
+                         "files": len(bash["components"])})
         table = inspector("inspect", self.folder).stdout
         for word in (manifest["pcr11_enter_initrd"], policy, "usr/lib/modules"):
             self.assertIn(word, table)

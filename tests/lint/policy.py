@@ -85,6 +85,7 @@ BROCH = Policy(
         "src/image/artifact.c": "opens what a build made: tests/factory/test_verify.py, each kind whole and damaged",
         "src/image/authenticode.c": "test_verify.py changes a byte in each section, and takes another key",
         "src/image/boot_file.c": "test_verify.py changes a byte in each section, test_uki.py is a second opinion",
+        "src/image/diff.c": "compares two whole builds: tests/factory/test_diff.py",
         "src/image/inspect*.c": "what a build made, in words: tests/factory/test_verify.py",
         "src/image/components.c": "reads a whole build back: tests/factory/test_sbom.py",
         "src/image/provenance.c": "names all inputs of a whole build: tests/factory/test_sbom.py",

@@ -1,5 +1,5 @@
-/* `broch inspect` and `broch verify`: look at what the factory made. Nothing is changed, nothing
- * but files is asked. */
+/* `broch inspect`, `broch verify` and `broch diff`: look at what the factory made. Nothing is
+ * changed, nothing but files is asked. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 
 #include "base/options.h"
 #include "base/text.h"
+#include "image/diff.h"
 #include "image/inspect.h"
 #include "image/verify.h"
 
@@ -106,12 +107,54 @@ static int verb_verify(int argc, char **argv, struct failure *f)
     return r < 0 ? r : verify_judge(&verify, f);
 }
 
+static int verb_diff(int argc, char **argv, struct failure *f)
+{
+    bool json = false;
+    const struct option_spec specs[] = {
+        { "json", OPTION_FLAG, &json, NULL, "one JSON object (docs/reference/inspect.md)" },
+    };
+    const struct options options = {
+        .program = "broch diff",
+        .synopsis = "A B [--json]",
+        .purpose = "Shows what B has that A has not, and the other way round: kernel,\n"
+                   "words of the command line, packages, files and their sizes.",
+        .example = "broch diff out/broch-v0.1.0-node-x86_64 out/broch-v0.2.0-node-x86_64",
+        .specs = specs,
+        .spec_count = ARRAY_SIZE(specs),
+        .operand_min = 2,
+        .operand_max = 2,
+    };
+    _cleanup_artifact_ struct artifact before = ARTIFACT_INIT, after = ARTIFACT_INIT;
+    _cleanup_diff_ struct diff diff = DIFF_INIT;
+    _cleanup_text_ struct text t = TEXT_INIT;
+    struct operands operands;
+    int r = options_parse(&options, argc, argv, &operands, f);
+
+    if (r > 0)
+        options_help(&options, stdout);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = artifact_open(operands.list[0], &before, f);
+    if (r == 0)
+        r = artifact_open(operands.list[1], &after, f);
+    if (r == 0)
+        r = diff_make(&before, &after, &diff, f);
+    if (r < 0)
+        return r;
+    if (json)
+        diff_add_json(&diff, &t);
+    else
+        diff_add_table(&diff, &t);
+    return print(&t, f);
+}
+
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv, struct failure *f);
 } verbs[] = {
     { "inspect", verb_inspect },
     { "verify", verb_verify },
+    { "diff", verb_diff },
 };
 
 static int run_verb(int argc, char **argv, struct failure *f)
@@ -121,7 +164,7 @@ static int run_verb(int argc, char **argv, struct failure *f)
             return verbs[i].run(argc - 1, argv + 1, f);
     }
     return failure_set(f, CODE_USAGE, -EINVAL,
-                       "start this program as 'broch inspect' or 'broch verify'");
+                       "start this program as 'broch inspect', 'broch verify' or 'broch diff'");
 }
 
 /* A mapped file that somebody cuts short, or a disk that fails. */

@@ -39,6 +39,8 @@ const struct verb verb_table[] = {
       "what an artifact is, and what takes the room" },
     { "verify", "broch-inspect", VERB_DEVELOPER, "ARTIFACT [--json]",
       "whether it is what was signed" },
+    { "diff", "broch-inspect", VERB_DEVELOPER, "A B [--json]",
+      "what differs between two generations" },
     { "lock", "broch-factory", VERB_DEVELOPER, "PROFILE", "renew the list of exact packages" },
     { "keys", "broch-factory", VERB_DEVELOPER, "init DIR | check DIR",
       "make or check signing keys" },
