@@ -14,6 +14,33 @@ const struct swim_parameters swim_parameters_overlay = {
     .repair_max_ns = 60 * NS_PER_S,
 };
 
+/* memberlist's for a local network; the durations that the two sets share are the same. */
+const struct swim_parameters swim_parameters_random = {
+    .window_ns = 550 * NS_PER_MS,
+    .window_max_ns = 12 * NS_PER_S,
+    .late_ns = 100 * NS_PER_MS,
+    .damping_ns = 600 * NS_PER_S,
+    .quiet_min_ns = 120 * NS_PER_S,
+    .quiet_max_ns = 600 * NS_PER_S,
+    .silence_ns = 60 * NS_PER_S,
+    .try_min_ns = 5 * NS_PER_S,
+    .try_max_ns = 60 * NS_PER_S,
+    .batch_ns = 5 * NS_PER_MS,
+    .settled_ns = 3 * NS_PER_S,
+    .repair_min_ns = 5 * NS_PER_S,
+    .repair_max_ns = 60 * NS_PER_S,
+    .period_ns = NS_PER_S,
+    .timeout_ns = 500 * NS_PER_MS,
+    .gossip_ns = 200 * NS_PER_MS,
+    .exchange_ns = 30 * NS_PER_S,
+    .indirect = 3,
+    .gossip_members = 3,
+    .retransmit = 4,
+    .suspicion = 4,
+    .suspicion_longer = 6,
+    .awareness_max = 8,
+};
+
 enum { LATE_HEALTH = 3 };
 
 static const char *const count_names[] = {
@@ -32,12 +59,17 @@ size_t swim_size(uint16_t capacity, uint16_t proofs)
 {
     CHECK(capacity > 0 && capacity <= ROSTER_CAPACITY_MAX);
     CHECK(proofs > 0 && proofs <= SWIM_PROOFS_MAX);
-    return sizeof(struct swim) + capacity * sizeof(struct member) + proofs * sizeof(struct proof);
+    return sizeof(struct swim) + capacity * (sizeof(struct member) + sizeof(uint16_t)) +
+           proofs * sizeof(struct proof);
 }
 
 static void join_roster(struct swim *s)
 {
     s->self = roster_find(s->roster, s->id);
+    if (swim_is_random(s)) {
+        random_join(s);
+        return;
+    }
     edges_rebuild(s);
     if (s->self != ROSTER_NONE && s->beat_ns == NEVER_NS)
         s->beat_ns = s->now_ns + rng_below(&s->rng, s->p->beat_ns);
@@ -47,7 +79,7 @@ static uint64_t next_deadline(const struct swim *s)
 {
     uint64_t next_ns = earlier(s->health_ns, s->quiet_end_ns);
 
-    next_ns = earlier(next_ns, watch_deadline(s));
+    next_ns = earlier(next_ns, swim_is_random(s) ? random_deadline(s) : watch_deadline(s));
     next_ns = earlier(next_ns, inquiry_deadline(s));
     next_ns = earlier(next_ns, s->flush_ns);
     next_ns = earlier(next_ns, s->orphans_ns);
@@ -71,6 +103,7 @@ struct swim *swim_init(void *memory, const struct swim_config *config, uint64_t 
     s->proof_count = config->proofs;
     s->members = (struct member *)(s + 1);
     s->proofs = (struct proof *)(s->members + s->capacity);
+    s->random.order = (uint16_t *)(s->proofs + s->proof_count);
     for (uint16_t i = 0; i < s->proof_count; i++)
         s->proofs[i].slot = ROSTER_NONE;
     s->own.slot = ROSTER_NONE;
@@ -152,6 +185,8 @@ static void notice_lateness(struct swim *s, const struct swim_event *event)
 {
     uint64_t late_ns = s->now_ns > s->deadline_ns ? s->now_ns - s->deadline_ns : 0;
 
+    if (swim_is_random(s))
+        return; /* its awareness takes the place of this */
     if (event->kind == SWIM_EVENT_PACKET && s->now_ns - event->received_ns > late_ns)
         late_ns = s->now_ns - event->received_ns;
     if (late_ns <= s->p->late_ns)
@@ -181,12 +216,22 @@ static void take_frame(struct swim *s, const struct swim_event *event, const str
         break;
     case WIRE_ANSWER:
         news_owner_word(s, event->from, f->answer.incarnation);
+        random_answered(s, event->from);
         break;
     case WIRE_CALL:
-        inquiry_call(s, event->from, &f->call);
+        if (swim_is_random(s))
+            random_call(s, event->from, &f->call);
+        else
+            inquiry_call(s, event->from, &f->call);
         break;
     case WIRE_REPORT:
-        inquiry_report(s, event->from, &f->report);
+        if (swim_is_random(s))
+            random_report(s, &f->report);
+        else
+            inquiry_report(s, event->from, &f->report);
+        break;
+    case WIRE_SUSPECT:
+        random_suspect(s, event->from, &f->suspect);
         break;
     case WIRE_UNREACHABLE:
         news_unreachable(s, event->from, f->unreachable.subject, f->unreachable.incarnation);
@@ -262,10 +307,14 @@ int swim_step(struct swim *s, const struct swim_event *event, struct swim_effect
     else if (event->kind == SWIM_EVENT_ROOT)
         s->root = event->root;
     self_run(s);
-    watch_run(s);
+    if (swim_is_random(s))
+        random_run(s);
+    else
+        watch_run(s);
     inquiry_run(s);
     repair_run(s);
-    news_flush(s);
+    if (!swim_is_random(s))
+        news_flush(s);
     s->deadline_ns = next_deadline(s);
     out->deadline_ns = s->deadline_ns;
     if (s->self != ROSTER_NONE)

@@ -35,7 +35,13 @@ enum {
     SWIM_AHEAD_MAX = 4,
 };
 
-/* Every duration of the protocol. The constants live in swim_parameters_overlay. */
+/* Every duration of the protocol. The constants live in swim_parameters_overlay.
+ *
+ * The second set, swim_parameters_random, is there for comparison: SWIM with random targets as
+ * memberlist runs it on a local network, with Lifeguard. Each period one member is probed, through
+ * three others when it does not answer; silence makes it suspected, which is gossip; a suspicion
+ * that nobody refutes in time is a verdict, the sooner the more members confirm it. Observers,
+ * beats and inquiries are not used then; the rest of the core is the same. */
 struct swim_parameters {
     uint64_t beat_ns;
     uint64_t grace_min_ns;
@@ -53,9 +59,20 @@ struct swim_parameters {
     uint64_t settled_ns;    /* views are compared when ours has not changed for this long */
     uint64_t repair_min_ns; /* between two comparisons; doubled while they change nothing */
     uint64_t repair_max_ns;
+    uint64_t period_ns; /* of random probes; 0: the overlay, and nothing below is used */
+    uint64_t timeout_ns;
+    uint64_t gossip_ns;
+    uint64_t exchange_ns;     /* views are compared with a random member */
+    uint8_t indirect;         /* members that probe for us */
+    uint8_t gossip_members;   /* told at once */
+    uint8_t retransmit;       /* each news so often, times the decimal logarithm of the members */
+    uint8_t suspicion;        /* periods before a verdict, times that logarithm */
+    uint8_t suspicion_longer; /* so many times longer while nobody confirms it */
+    uint8_t awareness_max;    /* own trouble stretches period and timeout by up to so much */
 };
 
 extern const struct swim_parameters swim_parameters_overlay;
+extern const struct swim_parameters swim_parameters_random;
 
 /* Named states that a simulation must reach; also what an operator counts. */
 enum swim_count {

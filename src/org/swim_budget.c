@@ -100,6 +100,10 @@ bool packet_send(struct swim *s, struct packet *p, uint16_t to, enum send_class 
     CHECK(to != s->self);
     if (size == 0)
         return true;
+    if (swim_is_random(s) && class <= SEND_INQUIRY) {
+        random_piggyback(s, p);
+        size = p->writer.size;
+    }
     if (!spend(s, size, class))
         return false;
     CHECK(out->send_count < ARRAY_SIZE(out->sends));

@@ -201,7 +201,7 @@ void inquiry_heard(struct swim *s, uint16_t subject, uint64_t received_ns)
     if (q->purposes & PURPOSE_HELP)
         report(s, q, 0);
     if (q->purposes & PURPOSE_OPEN && !edge_find(s, subject))
-        repair_adopt(s, subject);
+        repair_adopt(s, subject, NULL);
     count(s, SWIM_COUNT_ANSWERED);
     q->purposes = 0;
 }

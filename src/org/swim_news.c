@@ -51,13 +51,15 @@ void record_set(struct swim *s, uint16_t slot, uint32_t incarnation, enum wire_s
     m->standing = (uint8_t)standing;
     m->changed_tenths = (uint32_t)(s->now_ns / TENTH_NS);
     m->tell = 0; /* what was to be told is out of date */
+    random_clear(s, slot);
     change_digest(s, slot);
     s->changed_ns = s->now_ns;
     s->unreachable_count = (uint16_t)(s->unreachable_count + is_unreachable - was_unreachable);
     CHECK(s->out->change_count < SWIM_CHANGES_MAX);
     s->out->changes[s->out->change_count++] = (struct swim_change){ slot, standing, incarnation };
     if (is_unreachable && !was_unreachable) {
-        watch_gone(s);
+        if (!swim_is_random(s))
+            watch_gone(s);
         inquiry_close(s, slot);
         s->try_interval_ns = s->p->try_min_ns;
         s->try_ns = s->unreachable_count == 1 ? s->now_ns + rng_below(&s->rng, s->p->try_min_ns)
@@ -83,7 +85,7 @@ static uint64_t flush_time(struct swim *s, uint64_t at_ns)
     return s->flushed_ns == 0 || at_ns > next_ns ? at_ns : next_ns;
 }
 
-static void list_add(struct swim *s, uint16_t slot)
+void list_add(struct swim *s, uint16_t slot)
 {
     struct member *m = &s->members[slot];
 
@@ -96,13 +98,18 @@ static void list_add(struct swim *s, uint16_t slot)
     else
         s->members[s->news_tail].next = slot;
     s->news_tail = slot;
-    s->flush_ns = earlier(s->flush_ns, flush_time(s, s->now_ns + s->p->batch_ns));
+    if (!swim_is_random(s))
+        s->flush_ns = earlier(s->flush_ns, flush_time(s, s->now_ns + s->p->batch_ns));
 }
 
 void news_tell(struct swim *s, uint16_t slot, uint16_t except)
 {
     struct member *m = &s->members[slot];
 
+    if (swim_is_random(s)) {
+        random_tell(s, slot);
+        return;
+    }
     for (uint8_t i = 0; i < s->edge_count; i++) {
         uint16_t to = s->edges[i].slot;
         bool lost = s->members[to].standing == WIRE_STANDING_UNREACHABLE;
@@ -208,7 +215,7 @@ static bool flush_edge(struct swim *s, uint8_t i, uint8_t *sent)
     return true;
 }
 
-static void drop_told(struct swim *s)
+void list_drop_told(struct swim *s)
 {
     uint16_t slot = s->news_head, last = ROSTER_NONE;
 
@@ -244,7 +251,7 @@ void news_flush(struct swim *s)
             break; /* who was left out goes first next time */
         s->flush_edge = (uint8_t)((s->flush_edge + 1) % s->edge_count);
     }
-    drop_told(s);
+    list_drop_told(s);
     s->verdict = false;
     s->flushed_ns = s->now_ns;
     s->flush_ns = NEVER_NS;
@@ -257,7 +264,7 @@ void news_drop_edges(struct swim *s)
 {
     for (uint16_t slot = s->news_head; slot != ROSTER_NONE; slot = s->members[slot].next)
         s->members[slot].tell = 0;
-    drop_told(s);
+    list_drop_told(s);
     s->flush_ns = NEVER_NS;
     s->flush_edge = 0;
 }
@@ -274,7 +281,8 @@ void news_verdict(struct swim *s, uint16_t slot, bool tell)
         return;
     news_tell(s, slot, TELL_ALL);
     s->verdict = true;
-    s->flush_ns = earlier(s->flush_ns, s->now_ns + s->p->batch_ns);
+    if (!swim_is_random(s))
+        s->flush_ns = earlier(s->flush_ns, s->now_ns + s->p->batch_ns);
 }
 
 enum claim { CLAIM_NEWER, CLAIM_KNOWN, CLAIM_OLDER };

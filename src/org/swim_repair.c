@@ -5,7 +5,7 @@
 
 #define ORPHANS_FOR_NS (10 * NS_PER_S)
 
-enum { REPAIR_PACKETS_MAX = 3, ADOPT_PACKETS_MAX = 4 };
+enum { REPAIR_PACKETS_MAX = 3, ADOPT_PACKETS_MAX = 6, ISLAND_ASKS = 3 };
 
 /* The record of a member that nothing ever happened to is zero, so that nodes whose rosters differ
  * for a while agree all the same. */
@@ -26,13 +26,13 @@ uint8_t digest_short(uint64_t digest, uint8_t number)
     return (uint8_t)rng_mix(digest ^ (uint64_t)number << 56);
 }
 
-static void send_summary(struct swim *s, uint16_t to, bool asks)
+static void send_summary(struct swim *s, uint16_t to, bool asks, enum send_class class)
 {
     struct wire_frame f = { .kind = WIRE_SUMMARY };
 
     f.summary.asks = asks;
     memcpy(f.summary.sums, s->sums, sizeof(f.summary.sums));
-    (void)frame_send(s, &f, to, SEND_REPAIR); /* the next beat shows the difference again */
+    (void)frame_send(s, &f, to, class); /* the next beat shows the difference again */
 }
 
 void repair_digest(struct swim *s, uint16_t from, const struct wire_beat *beat)
@@ -47,7 +47,13 @@ void repair_digest(struct swim *s, uint16_t from, const struct wire_beat *beat)
     s->summary_ns = s->now_ns;
     s->repair_interval_ns = earlier(2 * s->repair_interval_ns, s->p->repair_max_ns);
     count(s, SWIM_COUNT_SUMMARIES);
-    send_summary(s, from, true);
+    send_summary(s, from, true, SEND_REPAIR);
+}
+
+void repair_exchange(struct swim *s, uint16_t with)
+{
+    count(s, SWIM_COUNT_SUMMARIES);
+    send_summary(s, with, true, SEND_REPAIR);
 }
 
 static void held_frame(struct swim *s, uint16_t slot, struct wire_frame *ret)
@@ -101,6 +107,51 @@ static void send_held(struct swim *s, uint16_t to, const struct wire_summary *su
         (void)packet_send(s, &p, to, SEND_REPAIR);
 }
 
+/* Members whose observers are all out of reach have nobody to notice when they go too. */
+static bool is_unobserved(const struct swim *s, uint16_t slot)
+{
+    const struct roster_member *r = roster_member(s->roster, slot);
+
+    for (uint8_t i = 0; i < r->observer_count; i++) {
+        uint16_t observer = r->observers[i];
+
+        if (observer == s->self || s->members[observer].standing != WIRE_STANDING_UNREACHABLE)
+            return false;
+    }
+    return true;
+}
+
+/* It answered us, and has no neighbour that would tell it anything: it hears from us what is held
+ * unreachable, as news; when it told us its view, only where that differs. It is asked again from
+ * time to time, and so hears the rest. */
+void repair_adopt(struct swim *s, uint16_t to, const struct wire_summary *summary)
+{
+    uint16_t start = (uint16_t)rng_below(&s->rng, s->capacity);
+    unsigned int packets = 0;
+    struct wire_frame f;
+    struct packet p;
+
+    count(s, SWIM_COUNT_ADOPTED);
+    packet_start(&p);
+    for (uint16_t i = 0; i < s->capacity && packets < ADOPT_PACKETS_MAX; i++) {
+        uint16_t slot = (uint16_t)((start + i) % s->capacity);
+
+        if (!roster_member(s->roster, slot) ||
+            s->members[slot].standing != WIRE_STANDING_UNREACHABLE ||
+            (summary && !differs(s, slot, summary)) || !news_frame(s, slot, &f))
+            continue;
+        if (packet_add(&p, &f))
+            continue;
+        if (!packet_send(s, &p, to, SEND_NEWS))
+            return;
+        packets++;
+        packet_start(&p);
+        CHECK(packet_add(&p, &f));
+    }
+    if (packets < ADOPT_PACKETS_MAX)
+        (void)packet_send(s, &p, to, SEND_NEWS); /* another time */
+}
+
 void repair_summary(struct swim *s, uint16_t from, const struct wire_summary *summary)
 {
     /* Looking through all members is work that others could make us do. */
@@ -108,7 +159,9 @@ void repair_summary(struct swim *s, uint16_t from, const struct wire_summary *su
         return;
     s->answered_ns = s->now_ns;
     if (summary->asks)
-        send_summary(s, from, false);
+        send_summary(s, from, false, SEND_REPAIR);
+    if (roster_member(s->roster, from) && is_unobserved(s, from))
+        repair_adopt(s, from, summary);
     send_held(s, from, summary);
 }
 
@@ -196,49 +249,6 @@ void repair_beat(struct swim *s, uint16_t slot, uint32_t incarnation)
         check_member(s, slot, PURPOSE_TRY, 0, WIRE_STANDING_ALIVE);
 }
 
-/* Members whose observers are all out of reach have nobody to notice when they go too. */
-static bool is_unobserved(const struct swim *s, uint16_t slot)
-{
-    const struct roster_member *r = roster_member(s->roster, slot);
-
-    for (uint8_t i = 0; i < r->observer_count; i++) {
-        uint16_t observer = r->observers[i];
-
-        if (observer == s->self || s->members[observer].standing != WIRE_STANDING_UNREACHABLE)
-            return false;
-    }
-    return true;
-}
-
-/* It answered us, and has no neighbour that would tell it anything: it hears from us what is held
- * unreachable, as news. It is asked again from time to time, and so hears the rest. */
-void repair_adopt(struct swim *s, uint16_t to)
-{
-    uint16_t start = (uint16_t)rng_below(&s->rng, s->capacity);
-    unsigned int packets = 0;
-    struct wire_frame f;
-    struct packet p;
-
-    count(s, SWIM_COUNT_ADOPTED);
-    packet_start(&p);
-    for (uint16_t i = 0; i < s->capacity && packets < ADOPT_PACKETS_MAX; i++) {
-        uint16_t slot = (uint16_t)((start + i) % s->capacity);
-
-        if (!roster_member(s->roster, slot) ||
-            s->members[slot].standing != WIRE_STANDING_UNREACHABLE || !news_frame(s, slot, &f))
-            continue;
-        if (packet_add(&p, &f))
-            continue;
-        if (!packet_send(s, &p, to, SEND_NEWS))
-            return;
-        packets++;
-        packet_start(&p);
-        CHECK(packet_add(&p, &f));
-    }
-    if (packets < ADOPT_PACKETS_MAX)
-        (void)packet_send(s, &p, to, SEND_NEWS); /* another time */
-}
-
 static void inquire_unobserved(struct swim *s, uint16_t alive)
 {
     for (uint16_t slot = 0; slot < s->capacity; slot++) {
@@ -271,6 +281,25 @@ static uint16_t alive_count(const struct swim *s)
     return (uint16_t)(roster_count(s->roster) - s->unreachable_count);
 }
 
+/* None of our own observers is left: news cannot come by itself. We ask some of the others, whoever
+ * they are; those on our side of a split adopt us. */
+static void ask_strangers(struct swim *s)
+{
+    for (uint8_t i = 0; i < s->edge_count; i++) {
+        if (s->members[s->edges[i].slot].standing != WIRE_STANDING_UNREACHABLE)
+            return;
+    }
+    for (int i = 0; i < ISLAND_ASKS; i++) {
+        uint16_t slot = (uint16_t)rng_below(&s->rng, s->capacity);
+
+        if (slot == s->self || !roster_member(s->roster, slot) ||
+            s->members[slot].standing == WIRE_STANDING_UNREACHABLE)
+            continue;
+        count(s, SWIM_COUNT_STRANDED);
+        send_summary(s, slot, true, SEND_INQUIRY);
+    }
+}
+
 void repair_run(struct swim *s)
 {
     uint16_t slot;
@@ -282,13 +311,15 @@ void repair_run(struct swim *s)
         s->orphans_ns =
             s->now_ns - s->changed_ns < ORPHANS_FOR_NS ? s->now_ns + NS_PER_S : NEVER_NS;
         inquire_unobserved(s, alive_count(s));
+        ask_strangers(s);
     }
     if (s->now_ns < s->try_ns)
         return;
     s->try_ns = s->now_ns + s->try_interval_ns;
     if (s->unreachable_count == 0)
         return;
-    inquire_unobserved(s, alive_count(s));
+    if (!swim_is_random(s))
+        inquire_unobserved(s, alive_count(s));
     s->try_interval_ns = earlier(2 * s->try_interval_ns, s->p->try_max_ns);
     slot = pick_unreachable(s);
     if (inquiry_find(s, slot))

@@ -99,6 +99,39 @@ struct proof {
     uint8_t signature[WIRE_SIGNATURE_SIZE];
 };
 
+enum { SUSPECTS_MAX = 64, CONFIRMATIONS_MAX = 2, HELPS_MAX = 16 };
+
+struct suspect {
+    uint16_t slot; /* ROSTER_NONE: free */
+    uint16_t accusers[CONFIRMATIONS_MAX + 1];
+    uint8_t accuser_count;
+    uint32_t incarnation;
+    uint64_t start_ns;
+};
+
+/* A probe for somebody else. */
+struct help {
+    uint16_t subject; /* ROSTER_NONE: free */
+    uint16_t caller;
+    uint16_t number;
+    bool told; /* that it has not answered so far */
+    uint64_t start_ns;
+};
+
+/* What random targets need: swim_random.c. */
+struct random_set {
+    uint16_t *order; /* of probes: every member once, then anew */
+    uint16_t order_count, order_at;
+    uint16_t target;        /* of the probe under way; ROSTER_NONE */
+    uint16_t number;        /* of its calls */
+    uint8_t called, silent; /* helpers, and those that said that they heard nothing */
+    bool indirect;
+    uint8_t awareness;
+    uint64_t asked_ns, probe_ns, gossip_ns, exchange_ns;
+    struct suspect suspects[SUSPECTS_MAX];
+    struct help helps[HELPS_MAX];
+};
+
 struct budget {
     uint64_t sent_ns[SWIM_PACKETS_PER_S];
     uint16_t sizes[SWIM_PACKETS_PER_S];
@@ -175,6 +208,7 @@ struct swim {
     uint32_t verify_count;
     uint16_t proof_count;
     struct budget budget;
+    struct random_set random;
     uint64_t counters[SWIM_COUNT_MAX_];
 
     struct member *members;
@@ -185,6 +219,11 @@ struct swim {
 static inline void count(struct swim *s, enum swim_count which)
 {
     s->counters[which]++;
+}
+
+static inline bool swim_is_random(const struct swim *s)
+{
+    return s->p->period_ns != 0;
 }
 
 static inline uint64_t earlier(uint64_t a, uint64_t b)
@@ -265,6 +304,24 @@ bool news_signed_frame(struct swim *s, uint16_t slot, struct wire_frame *ret);
 void news_flush(struct swim *s);
 void news_drop_edges(struct swim *s);
 
+void list_add(struct swim *s, uint16_t slot);
+void list_drop_told(struct swim *s);
+
+/* swim_random.c: random targets; nothing of it runs with the overlay's parameters. */
+void random_join(struct swim *s);
+void random_run(struct swim *s);
+uint64_t random_deadline(const struct swim *s);
+void random_answered(struct swim *s, uint16_t from);
+void random_call(struct swim *s, uint16_t from, const struct wire_call *call);
+void random_report(struct swim *s, const struct wire_report *report);
+void random_suspect(struct swim *s, uint16_t from, const struct wire_suspect *suspect);
+/* The record of this member changed, or it is gone. */
+void random_clear(struct swim *s, uint16_t slot);
+/* Passes on what is held about this member. */
+void random_tell(struct swim *s, uint16_t slot);
+/* Adds news to a packet that goes out anyway. */
+void random_piggyback(struct swim *s, struct packet *p);
+
 /* swim_self.c: our own standing. */
 void self_claimed(struct swim *s, uint32_t incarnation, enum wire_standing standing);
 void self_probed(struct swim *s, uint16_t from, const struct wire_probe *probe);
@@ -283,8 +340,11 @@ void repair_digest(struct swim *s, uint16_t from, const struct wire_beat *beat);
 void repair_summary(struct swim *s, uint16_t from, const struct wire_summary *summary);
 /* A neighbour holds what we do not; `proved`: the owner's word for the incarnation came with it. */
 void repair_held(struct swim *s, uint16_t from, const struct wire_held *held, bool proved);
-void repair_adopt(struct swim *s, uint16_t to);
+/* `summary`: of `to`, or NULL. */
+void repair_adopt(struct swim *s, uint16_t to, const struct wire_summary *summary);
 void repair_ask(struct swim *s, uint16_t slot, uint16_t from);
 void repair_run(struct swim *s);
+/* Compares views with this member. */
+void repair_exchange(struct swim *s, uint16_t with);
 void repair_seen(struct swim *s, uint16_t slot);
 void repair_beat(struct swim *s, uint16_t slot, uint32_t incarnation);

@@ -45,14 +45,13 @@ static inline bool test_verify(void *context, uint64_t id,
     return memcmp(text, signature, WIRE_ALIVE_TEXT_SIZE) == 0;
 }
 
-static inline struct bench *bench_new(uint16_t nodes, uint32_t incarnation)
+static inline struct bench *bench_make(const struct swim_parameters *parameters, uint16_t nodes,
+                                       uint32_t incarnation)
 {
     struct bench *b = calloc(1, sizeof(*b));
-    struct swim_config config = { .parameters = &swim_parameters_overlay,
-                                  .id = 100,
-                                  .seed = 5,
-                                  .incarnation = incarnation,
-                                  .proofs = 16 };
+    struct swim_config config = {
+        .parameters = parameters, .id = 100, .seed = 5, .incarnation = incarnation, .proofs = 16
+    };
     uint64_t deadline_ns;
     uint16_t slot;
 
@@ -69,6 +68,11 @@ static inline struct bench *bench_new(uint16_t nodes, uint32_t incarnation)
     b->out.deadline_ns = deadline_ns;
     assert_true(deadline_ns > b->now_ns);
     return b;
+}
+
+static inline struct bench *bench_new(uint16_t nodes, uint32_t incarnation)
+{
+    return bench_make(&swim_parameters_overlay, nodes, incarnation);
 }
 
 static inline void bench_free(struct bench *b)

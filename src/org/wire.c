@@ -13,6 +13,7 @@ static const uint8_t value_sizes[] = {
     [WIRE_REPORT] = 11,      [WIRE_SIGNED] = 76,
     [WIRE_UNSTABLE] = 11,    [WIRE_SUMMARY] = 1 + 4 * WIRE_BUCKETS,
     [WIRE_UNREACHABLE] = 11, [WIRE_HELD] = 12,
+    [WIRE_SUSPECT] = 19,
 };
 
 _Static_assert(ARRAY_SIZE(value_sizes) == WIRE_KIND_MAX_, "every kind has a length");
@@ -104,6 +105,10 @@ static void put_value(struct wire_writer *w, const struct wire_frame *f)
     case WIRE_HELD:
         put_claim(w, f->held.subject, f->held.incarnation);
         put(w, f->held.standing, 1);
+        break;
+    case WIRE_SUSPECT:
+        put_claim(w, f->suspect.subject, f->suspect.incarnation);
+        put(w, f->suspect.accuser, 8);
         break;
     case WIRE_KIND_MAX_:
     default:
@@ -228,6 +233,14 @@ static bool take_held(struct cursor *c, struct wire_held *h)
     return take_standing(c, &h->standing) && h->subject != 0;
 }
 
+static bool take_suspect(struct cursor *c, struct wire_suspect *s)
+{
+    s->subject = cursor_le64(c);
+    s->incarnation = take_24(c);
+    s->accuser = cursor_le64(c);
+    return s->subject != 0 && s->accuser != 0;
+}
+
 static bool take_value(struct cursor *c, struct wire_frame *f)
 {
     switch (f->kind) {
@@ -251,6 +264,8 @@ static bool take_value(struct cursor *c, struct wire_frame *f)
         return take_summary(c, &f->summary);
     case WIRE_HELD:
         return take_held(c, &f->held);
+    case WIRE_SUSPECT:
+        return take_suspect(c, &f->suspect);
     case WIRE_KIND_MAX_:
     default:
         return false;

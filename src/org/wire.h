@@ -39,6 +39,7 @@ enum wire_kind {
     WIRE_UNSTABLE = 8,
     WIRE_SUMMARY = 9,
     WIRE_HELD = 10,
+    WIRE_SUSPECT = 11,
     WIRE_KIND_MAX_
 };
 
@@ -122,6 +123,13 @@ struct wire_held {
     enum wire_standing standing;
 };
 
+/* With random targets only: the accuser found it silent; a verdict follows unless it refutes. */
+struct wire_suspect {
+    uint64_t subject;
+    uint32_t incarnation;
+    uint64_t accuser;
+};
+
 struct wire_frame {
     enum wire_kind kind;
     union {
@@ -135,6 +143,7 @@ struct wire_frame {
         struct wire_unstable unstable;
         struct wire_summary summary;
         struct wire_held held;
+        struct wire_suspect suspect;
     };
 };
 

@@ -70,6 +70,9 @@ static struct wire_frame sample(enum wire_kind kind)
         f.held.incarnation = 10;
         f.held.standing = WIRE_STANDING_UNREACHABLE;
         break;
+    case WIRE_SUSPECT:
+        f.suspect = (struct wire_suspect){ 0x8877665544332211, 10, 0x090a0b0c0d0e0f10 };
+        break;
     case WIRE_KIND_MAX_:
     default:
         fail();

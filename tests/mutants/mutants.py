@@ -3,14 +3,25 @@
 
 A mutant is one small change of one line: a negated condition, a number or a bound off by one, a
 dropped statement, swapped comparison or arithmetic. Each is built in a copy of the tree and judged
-by the unit tests and a short soak; the first that fails kills it. A mutant that does not compile
-is not counted.
+by the unit tests and the simulator; the first that fails kills it. A mutant that does not compile
+is not counted. The patches beside this file are mutants that people thought of: plausible errors of
+several lines. All of those must be killed.
 
-    mutants.py --build DIR [--count N] [--seed S] [--file NAME]
+    mutants.py --build DIR [--group live|state] [--count N] [--seed S] [--file NAME] [--fresh]
+    mutants.py --build DIR --patches
 
-DIR is a scratch folder; the tree itself is not touched. The survivors are printed with their line.
+DIR is a scratch folder; the tree itself is not touched. Verdicts are kept there: a mutant that was
+killed is not judged again while its file stays as it is, so that a run after adding a test looks at
+the survivors only (--fresh forgets). Nothing here compares traces or recordings with kept ones, which
+every change would fail: what kills is a promise that is broken.
+
+Survivors that change nothing anybody could see are listed in survivors.txt with the reason, one a
+line: FILE | LINE AS IT IS | LINE AS CHANGED | REASON. They count as survivors all the same.
 """
 import argparse
+import filecmp
+import hashlib
+import json
 import os
 import random
 import re
@@ -19,14 +30,42 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SOURCES = ['hlc.c', 'roster.c', 'swim.c', 'swim_budget.c', 'swim_inquiry.c', 'swim_news.c',
-           'swim_repair.c', 'swim_self.c', 'swim_watch.c', 'wire.c']
-UNITS = ['hlc', 'roster', 'swim', 'swim_crowd', 'wire']
+HERE = os.path.dirname(os.path.abspath(__file__))
 SWAPS = [(' < ', ' <= '), (' <= ', ' < '), (' > ', ' >= '), (' >= ', ' > '), (' == ', ' != '),
          (' != ', ' == '), (' && ', ' || '), (' || ', ' && '), (' + ', ' - '), (' - ', ' + '),
          ('true', 'false'), ('false', 'true'), ('++', '--')]
-SOAKS = [['soak', '--seeds', '12', '--nodes', '20'], ['soak', '--seeds', '12', '--nodes', '4'],
-         ['figures', 'kills-check']]
+
+
+class Group:
+    """What belongs together: sources, and the tests that look at them, quickest first."""
+
+    def __init__(self, sources, units, program, runs, arguments=None):
+        self.sources, self.units, self.program, self.runs = sources, units, program, runs
+        self.arguments = arguments or {}
+
+    def targets(self):
+        return [f'src/org/{unit}_test' for unit in self.units] + [self.program]
+
+
+GROUPS = {
+    'live': Group(
+        ['hlc.c', 'roster.c', 'swim.c', 'swim_budget.c', 'swim_inquiry.c', 'swim_news.c', 'swim_random.c',
+         'swim_repair.c', 'swim_self.c', 'swim_watch.c', 'wire.c'],
+        ['org_hlc', 'org_roster', 'org_wire', 'org_swim', 'org_swim_crowd', 'org_swim_random'],
+        'tests/sim/broch-sim',
+        [['soak', '--partial', '--seeds', '10', '--nodes', '20'],
+         ['soak', '--partial', '--seeds', '12', '--nodes', '4'],
+         ['figures', 'check']],
+        {'org_wire': ['src/org/wire_golden.txt']}),
+    'state': Group(
+        ['chain.c', 'chain_batch.c', 'chain_fork.c', 'chain_kept.c', 'checkpoint.c', 'crdt.c', 'entry.c',
+         'leaf.c', 'merkle.c', 'record.c', 'replica.c', 'replica_checkpoint.c', 'replica_disk.c',
+         'revoke.c', 'sketch.c', 'sync.c', 'sync_descend.c', 'sync_find.c', 'tree.c'],
+        ['chain', 'checkpoint', 'crdt', 'entry', 'leaf', 'merkle', 'record', 'revoke', 'sketch', 'sync',
+         'tree', 'replica', 'replica_checkpoint'],
+        'tests/sim/broch-state-sim',
+        [['soak', '--seeds', '10']]),
+}
 
 
 def mutable(lines):
@@ -58,91 +97,167 @@ def mutations(line):
         yield 'dropped', re.match(r'\s*', code)[0] + ';'
 
 
-def all_mutants(names):
+def all_mutants(tree, names):
     for name in names:
-        with open(os.path.join(ROOT, 'src/org', name), encoding='utf-8') as file:
+        with open(os.path.join(tree, 'src/org', name), encoding='utf-8') as file:
             lines = file.read().split('\n')
         for number in mutable(lines):
             for what, line in mutations(lines[number]):
                 yield name, number, what, line
 
 
-def run(command, seconds=120):
+def run(command, seconds=240, cwd=None):
     try:
-        return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              timeout=seconds, check=False).returncode
+        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, timeout=seconds, check=False, cwd=cwd).returncode
     except subprocess.TimeoutExpired:
         return -1
 
 
-def judge(build):
-    """None when it does not compile, else the name of the test that killed it, or ''."""
-    targets = [f'src/org/org_{name}_test' for name in UNITS] + ['tests/sim/broch-sim']
-    if run(['ninja', '-C', build, '-j1', *targets], 300) != 0:
-        return None
-    for name in UNITS:
-        golden = [os.path.join(build, '../tree/src/org/wire_golden.txt')] if name == 'wire' else []
-        if run([os.path.join(build, f'src/org/org_{name}_test'), *golden], 60) != 0:
-            return f'unit {name}'
-    for soak in SOAKS:
-        if run([os.path.join(build, 'tests/sim/broch-sim'), *soak]) != 0:
-            return ' '.join(soak)
-    return ''
+class Judge:
+    def __init__(self, scratch, group):
+        self.tree, self.build = os.path.join(scratch, 'tree'), os.path.join(scratch, 'build')
+        self.group = group
+        self.kept = os.path.join(scratch, 'verdicts.json')
+        self.verdicts = {}
+        if os.path.exists(self.kept):
+            with open(self.kept, encoding='utf-8') as file:
+                self.verdicts = json.load(file)
+
+    def prepare(self):
+        """Brings the copy up to date; what did not change keeps its time, so that little is compiled."""
+        names = subprocess.run(['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'], cwd=ROOT,
+                               check=True, stdout=subprocess.PIPE, text=True).stdout.split('\0')
+        wanted = {n for n in names if n and os.path.isfile(os.path.join(ROOT, n))}
+        for folder, _, files in os.walk(self.tree):
+            for name in files:
+                path = os.path.join(folder, name)
+                if os.path.relpath(path, self.tree) not in wanted:
+                    os.unlink(path)
+        for name in wanted:
+            there, here = os.path.join(self.tree, name), os.path.join(ROOT, name)
+            if not os.path.exists(there) or not filecmp.cmp(here, there, shallow=False):
+                os.makedirs(os.path.dirname(there), exist_ok=True)
+                shutil.copy(here, there)
+        if not os.path.exists(os.path.join(self.build, 'build.ninja')):
+            # Warnings are no errors here: a dropped statement may leave a variable unused.
+            # The sanitizer sees a bound that is off by one where the tests would be lucky.
+            subprocess.run(['meson', 'setup', '-Dwerror=false', '-Ddebug=false', '-Doptimization=1',
+                            '-Db_sanitize=undefined',
+                            '-Dc_args=-fno-sanitize-recover=all -fsanitize-undefined-trap-on-error',
+                            self.build, self.tree], check=True, stdout=subprocess.DEVNULL)
+        verdict = self.judge()
+        if verdict != '':
+            sys.exit(f'mutants: without a mutant, {verdict or "the build"} fails')
+
+    def judge(self):
+        """None when it does not compile, else the name of the test that killed it, or ''."""
+        if run(['ninja', '-C', self.build, '-j1', *self.group.targets()], 600) != 0:
+            return None
+        for unit in self.group.units:
+            arguments = [os.path.join(self.tree, a) for a in self.group.arguments.get(unit, [])]
+            if run([os.path.join(self.build, f'src/org/{unit}_test'), *arguments], 60) != 0:
+                return f'unit {unit}'
+        for words in self.group.runs:
+            if run([os.path.join(self.build, self.group.program), *words]) != 0:
+                return ' '.join(words)
+        return ''
+
+    def judge_line(self, name, number, line, fresh):
+        path = os.path.join(self.tree, 'src/org', name)
+        with open(path, encoding='utf-8') as file:
+            original = file.read()
+        lines = original.split('\n')
+        key = hashlib.sha256(f'{name}\0{original}\0{number}\0{line}'.encode()).hexdigest()
+        if not fresh and self.verdicts.get(key, '') != '':
+            return self.verdicts[key]
+        lines[number] = line
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write('\n'.join(lines))
+        try:
+            verdict = self.judge()
+        finally:
+            with open(path, 'w', encoding='utf-8') as file:
+                file.write(original)
+        self.verdicts[key] = verdict if verdict is not None else 'does not compile'
+        with open(self.kept, 'w', encoding='utf-8') as file:
+            json.dump(self.verdicts, file)
+        return self.verdicts[key]
+
+    def judge_patch(self, path):
+        apply = ['patch', '-p1', '-s', '-F0', '-i', path]
+        if run(apply, cwd=self.tree) != 0:
+            return None
+        try:
+            return self.judge()
+        finally:
+            subprocess.run([*apply, '-R'], cwd=self.tree, check=True)
 
 
-def prepare(scratch):
-    tree, build = os.path.join(scratch, 'tree'), os.path.join(scratch, 'build')
-    shutil.rmtree(tree, ignore_errors=True)
-    outside = shutil.ignore_patterns('.git', 'build', 'build-*', 'out', 'log')
-    shutil.copytree(ROOT, tree, symlinks=True, ignore=outside)
-    if not os.path.exists(os.path.join(build, 'build.ninja')):
-        # Warnings are no errors here: a dropped statement may leave a variable unused.
-        # The sanitizer sees a bound that is off by one where the tests would be lucky.
-        subprocess.run(['meson', 'setup', '-Dwerror=false', '-Db_sanitize=undefined',
-                        '-Dc_args=-fno-sanitize-recover=all', build, tree], check=True,
-                       stdout=subprocess.DEVNULL)
-    if judge(build) != '':
-        sys.exit('mutants: the tests fail without a mutant')
-    return tree, build
+def known_survivors():
+    """(file, line, mutated line) -> reason."""
+    known = {}
+    with open(os.path.join(HERE, 'survivors.txt'), encoding='utf-8') as file:
+        for line in file:
+            if line.strip() and not line.startswith('#'):
+                name, before, after, reason = (part.strip() for part in line.split(' | '))
+                known[name, before, after] = reason
+    return known
+
+
+def generated(judge, arguments):
+    names = arguments.file or judge.group.sources
+    candidates = list(all_mutants(judge.tree, names))
+    random.Random(arguments.seed).shuffle(candidates)
+    known, killed, survived, explained = known_survivors(), 0, 0, 0
+    for name, number, what, line in candidates:
+        if killed + survived == arguments.count:
+            break
+        verdict = judge.judge_line(name, number, line, arguments.fresh)
+        if verdict == 'does not compile':
+            continue
+        if verdict:
+            killed += 1
+            continue
+        survived += 1
+        with open(os.path.join(judge.tree, 'src/org', name), encoding='utf-8') as file:
+            before = file.read().split('\n')[number].strip()
+        reason = known.get((name, before, line.strip()))
+        explained += reason is not None
+        print(f'survived {name}:{number + 1}: {what}: {before} -> {line.strip()}'
+              + (f' ({reason})' if reason else ''), flush=True)
+    total = killed + survived
+    print(f'{total} mutants of {len(candidates)} possible, {killed} killed '
+          f'({1000 * killed // max(total, 1) / 10} %), {survived} survived, {explained} of them explained')
+    return 0 if 10 * killed >= 9 * total else 1
+
+
+def patched(judge, group):
+    folder, bad, names = os.path.join(HERE, 'patches', group), 0, []
+    for name in sorted(os.listdir(folder)):
+        verdict = judge.judge_patch(os.path.join(folder, name))
+        names.append(name)
+        bad += not verdict
+        print(f'{"killed by " + verdict if verdict else "SURVIVED" if verdict == "" else "DOES NOT BUILD"}: {name}',
+              flush=True)
+    print(f'{len(names)} patches, {len(names) - bad} killed')
+    return 0 if names and not bad else 1
 
 
 def main():
     parser = argparse.ArgumentParser(description='Do the tests notice mutants of src/org?')
     parser.add_argument('--build', required=True)
+    parser.add_argument('--group', choices=sorted(GROUPS), default='live')
     parser.add_argument('--count', type=int, default=200)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--file', action='append')
+    parser.add_argument('--fresh', action='store_true')
+    parser.add_argument('--patches', action='store_true')
     arguments = parser.parse_args()
-    scratch = os.path.abspath(arguments.build)
-    tree, build = prepare(scratch)
-    candidates = list(all_mutants(arguments.file or SOURCES))
-    random.Random(arguments.seed).shuffle(candidates)
-    killed, survivors = 0, []
-    for name, number, what, line in candidates:
-        if killed + len(survivors) == arguments.count:
-            break
-        path = os.path.join(tree, 'src/org', name)
-        with open(path, encoding='utf-8') as file:
-            original = file.read()
-        lines = original.split('\n')
-        where = f'{name}:{number + 1}: {what}: {lines[number].strip()} -> {line.strip()}'
-        lines[number] = line
-        with open(path, 'w', encoding='utf-8') as file:
-            file.write('\n'.join(lines))
-        verdict = judge(build)
-        with open(path, 'w', encoding='utf-8') as file:
-            file.write(original)
-        if verdict is None:
-            continue
-        if verdict:
-            killed += 1
-        else:
-            survivors.append(where)
-            print(f'survived {where}', flush=True)
-    total = killed + len(survivors)
-    print(f'{total} mutants of {len(candidates)} possible, {killed} killed '
-          f'({100 * killed // max(total, 1)} %), {len(survivors)} survived')
+    judge = Judge(os.path.abspath(arguments.build), GROUPS[arguments.group])
+    judge.prepare()
+    return patched(judge, arguments.group) if arguments.patches else generated(judge, arguments)
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -23,6 +23,14 @@ class Agents:
         self.ready = set()
         self.traffic = {}
 
+    def reset(self):
+        """Forgets a former org, after stop()."""
+        self.events, self.ready = [], set()
+        self.views = [set() for _ in range(self.count)]
+        for name in os.listdir(self.folder):
+            if name.startswith("state"):
+                os.unlink(os.path.join(self.folder, name))
+
     def start(self, index):
         process = subprocess.Popen(self.command(index), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, start_new_session=True)

@@ -36,6 +36,14 @@ def percentile(values, share):
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
+def form_anew(agents):
+    agents.stop()
+    agents.reset()
+    if not agents.form():
+        sys.exit("  the org does not form")
+    agents.read(15)
+
+
 def idle(agents, seconds):
     before = agents.count_traffic()
     started = time.monotonic()
@@ -52,10 +60,17 @@ def knows(agents, victim):
 
 
 def kills(agents, count, dice):
-    first, last = [], []
+    """No member twice: who comes and goes is given more time. When all had their turn, the org is
+    made anew."""
+    first, last, left = [], [], []
     for _ in range(count):
-        victim = dice.randrange(agents.count)
-        agents.read(2 + dice.random() * 0.95)
+        if not left:
+            if first:
+                form_anew(agents)
+            left = list(range(agents.count))
+            dice.shuffle(left)
+        victim = left.pop()
+        agents.read(10 + dice.random() * 0.95)
         at = time.monotonic()
         agents.events = []
         agents.kill(victim)

@@ -18,6 +18,7 @@ static uint64_t arg_faults;
 static uint64_t arg_trace = ROSTER_NONE;
 static const char *arg_keep;
 static bool arg_partial;
+static bool arg_random;
 
 static struct sim_schedule schedule;
 static struct sim_plan running;
@@ -27,8 +28,9 @@ static void on_check(void)
 {
     (void)fprintf(stderr,
                   "  replay: broch-sim run --seed %" PRIu64 " --nodes %u --minutes %" PRIu64
-                  " --faults %u\n",
-                  running.seed, running.nodes, running.minutes, schedule.count);
+                  " --faults %u%s\n",
+                  running.seed, running.nodes, running.minutes, schedule.count,
+                  running.random ? " --random" : "");
     abort();
 }
 
@@ -38,7 +40,8 @@ static struct sim_plan plan_from_arguments(uint64_t seed)
                               .nodes = (uint16_t)arg_nodes,
                               .minutes = arg_minutes,
                               .faults = (uint32_t)arg_faults,
-                              .traced = (uint16_t)arg_trace };
+                              .traced = (uint16_t)arg_trace,
+                              .random = arg_random };
 }
 
 /* "3,17,20": only these faults of the schedule. */
@@ -72,8 +75,8 @@ static void print_result(const struct sim_plan *plan, const struct sim_result *r
         printf(" (%u)", r->subject);
     printf(", trace %016" PRIx64 "\n", r->trace_hash);
     printf("  replay: broch-sim run --seed %" PRIu64 " --nodes %u --minutes %" PRIu64
-           " --faults %u\n",
-           plan->seed, plan->nodes, plan->minutes, schedule.count);
+           " --faults %u%s\n",
+           plan->seed, plan->nodes, plan->minutes, schedule.count, plan->random ? " --random" : "");
 }
 
 /* Returns how many were never reached. */
@@ -212,6 +215,7 @@ int main(int argc, char **argv)
         { "faults", OPTION_NUMBER, &arg_faults, "N", "length of the schedule (by size and time)" },
         { "keep", OPTION_TEXT, &arg_keep, "LIST", "only these faults of the schedule" },
         { "trace", OPTION_NUMBER, &arg_trace, "NODE", "print the history of one node" },
+        { "random", OPTION_FLAG, &arg_random, NULL, "random targets instead of the overlay" },
         { "partial", OPTION_FLAG, &arg_partial, NULL,
           "a soak too small to reach every fault and named state is good all the same" },
     };

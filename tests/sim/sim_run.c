@@ -98,6 +98,8 @@ void sim_run(const struct sim_plan *plan, struct sim_schedule *schedule, struct 
     ret->subject = ROSTER_NONE;
     w->hooks = (struct sim_hooks){ &run, on_change, NULL, on_fault };
     w->traced = plan->traced;
+    if (plan->random)
+        w->parameters = &swim_parameters_random;
     start_all(w, plan->nodes);
     sim_schedule_arm(schedule, w);
     if (sim_world_run(w, end_ns / 2)) {

@@ -9,6 +9,7 @@ struct sim_plan {
     uint64_t minutes;
     uint32_t faults; /* 0: as many as the size and time ask for */
     uint16_t traced; /* a node or ROSTER_NONE */
+    bool random;     /* targets: the second set of parameters */
 };
 
 struct sim_result {

@@ -519,7 +519,7 @@ void sim_node_start(struct sim_world *w, uint16_t slot)
 {
     struct sim_node *n = &w->nodes[slot];
     uint16_t proofs = w->capacity < PROOFS_MAX ? w->capacity : PROOFS_MAX;
-    struct swim_config config = { .parameters = &swim_parameters_overlay,
+    struct swim_config config = { .parameters = w->parameters,
                                   .signer = &w->signer,
                                   .id = n->id,
                                   .seed = rng_next(&w->rng),
@@ -603,6 +603,7 @@ struct sim_world *sim_world_new(uint64_t seed, uint16_t nodes, uint16_t spare,
     w->net = *net;
     w->capacity = (uint16_t)(nodes + spare);
     w->traced = ROSTER_NONE;
+    w->parameters = &swim_parameters_overlay;
     rng_seed(&w->rng, seed);
     rng_seed(&w->clock_rng, seed ^ 0x636c6f636b);
     w->signer = (struct swim_signer){ w, sim_sign, sim_verify };

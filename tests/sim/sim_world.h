@@ -81,6 +81,7 @@ struct sim_world {
     struct sim_node *nodes;  /* by slot */
     struct roster **rosters; /* versions, all kept */
     uint16_t roster_count;
+    const struct swim_parameters *parameters; /* of nodes that start */
     struct swim_signer signer;
     struct sim_queue *queue;
     struct swim_effects *out;
