@@ -25,6 +25,28 @@ static void test_beats_go_round(void **state)
     bench_free(b);
 }
 
+/* A timer that comes a little late moves no later beat: observers were promised their times. */
+static void test_beats_keep_their_schedule(void **state)
+{
+    struct bench *b = bench_new(5, 0);
+    uint64_t first_ns = 0, last_ns = 0;
+    unsigned int beats = 0;
+
+    while (beats < 20) {
+        timer(b, b->out.deadline_ns + 40 * NS_PER_MS);
+        if (sent(b, ROSTER_NONE, WIRE_BEAT, NULL) > 0) {
+            last_ns = b->now_ns;
+            first_ns = beats == 0 ? last_ns : first_ns;
+            beats++;
+        }
+        for (uint16_t i = 1; i < 5; i++)
+            give_beat(b, i, 0, (uint8_t)(b->now_ns / NS_PER_S));
+    }
+    assert_in_range(last_ns - first_ns, 19 * 950 * NS_PER_MS - 50 * NS_PER_MS,
+                    19 * 950 * NS_PER_MS + 50 * NS_PER_MS);
+    bench_free(b);
+}
+
 static void test_alone_is_quiet(void **state)
 {
     struct bench *b = bench_new(1, 0);
@@ -131,6 +153,27 @@ static void test_single_voucher_is_heard_once(void **state)
     assert_int_equal(swim_counter(b->core, SWIM_COUNT_ANSWERED_ELSEWHERE), 1);
     give(b, 2, &f);
     assert_int_equal(swim_counter(b->core, SWIM_COUNT_ANSWERED_ELSEWHERE), 2);
+    bench_free(b);
+}
+
+/* One who repeats itself is one voice: five of seven are needed. */
+static void test_a_voice_counts_once(void **state)
+{
+    struct wire_frame call, f = { .kind = WIRE_REPORT };
+    struct bench *b = open_inquiry(8, 3, &call);
+
+    f.report = (struct wire_report){ 103, call.call.number, 3 };
+    for (int i = 0; i < 6; i++)
+        give(b, 1, &f);
+    assert_false(run_until(b, b->now_ns + 650 * NS_PER_MS, ROSTER_NONE, WIRE_UNREACHABLE, NULL));
+    assert_int_equal(swim_standing(b->core, 3), WIRE_STANDING_ALIVE);
+    assert_int_equal(swim_counter(b->core, SWIM_COUNT_SECOND_WINDOWS), 1);
+    for (uint16_t i = 2; i < 7; i++) {
+        if (i != 3)
+            give(b, i, &f);
+    }
+    assert_int_equal(swim_standing(b->core, 3), WIRE_STANDING_UNREACHABLE);
+    assert_int_equal(swim_counter(b->core, SWIM_COUNT_VERDICTS_STRONG), 1);
     bench_free(b);
 }
 
@@ -726,12 +769,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_beats_go_round),
+        cmocka_unit_test(test_beats_keep_their_schedule),
         cmocka_unit_test(test_alone_is_quiet),
         cmocka_unit_test(test_strangers_and_noise),
         cmocka_unit_test(test_inquiry_and_verdict),
         cmocka_unit_test(test_one_answer_ends_it),
         cmocka_unit_test(test_late_loop_voids),
         cmocka_unit_test(test_single_voucher_is_heard_once),
+        cmocka_unit_test(test_a_voice_counts_once),
         cmocka_unit_test(test_alone_is_not_told),
         cmocka_unit_test(test_helper_probes_and_reports),
         cmocka_unit_test(test_call_about_self_is_answered),

@@ -202,6 +202,8 @@ static void test_malformed(void **state)
         { "unstable id 0", { 0x48, 11 }, 13 },
         { "held with standing 3", { 0x4a, 12, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3 }, 14 },
         { "held id 0", { 0x4a, 12 }, 14 },
+        { "suspect id 0", { 0x4b, 19, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9 }, 21 },
+        { "suspect without accuser", { 0x4b, 19, 1 }, 21 },
         { "unreachable id 0", { 0x46, 11 }, 13 },
         { "signed id 0", { 0x47, 76 }, 78 },
         { "signed with standing 3", { 0x47, 76, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3 }, 78 },
@@ -296,6 +298,18 @@ static void test_random_bytes(void **state)
     assert_true(accepted > 100);
 }
 
+/* Whoever goes on after an error gets the error again. */
+static void test_failed_cursor(void **state)
+{
+    static const uint8_t cut[] = { 0x43, 4, 0 };
+    struct cursor c = cursor_make(cut, sizeof(cut));
+    struct wire_frame f = { .kind = WIRE_CALL };
+
+    assert_int_equal(wire_next(&c, &f), -EBADMSG);
+    assert_int_equal(wire_next(&c, &f), -EBADMSG);
+    assert_int_equal(f.kind, WIRE_CALL);
+}
+
 static void test_alive_text(void **state)
 {
     uint8_t text[WIRE_ALIVE_TEXT_SIZE];
@@ -319,6 +333,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_flip_and_cut),
         cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_failed_cursor),
         cmocka_unit_test(test_alive_text),
     };
 

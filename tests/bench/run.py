@@ -121,12 +121,22 @@ def clone(folder, cold):
          "packages and steps in the cache; C compiled")
 
 
+def liveness(build):
+    """Simulated time and counted bytes: the same everywhere. docs/simulation.md has the aims."""
+    _, text = run([os.path.join(build, "tests/sim/broch-sim"), "figures", "kills-32", "kills-loss", "idle"])
+    print(text, flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build")
+    parser.add_argument("--only", choices=("liveness",), help="these figures alone")
     parser.add_argument("--cold", action="store_true", help="also the cold build, which fetches everything")
     arguments = parser.parse_args()
     build = os.path.join(ROOT, arguments.build)
+    liveness(build)
+    if arguments.only:
+        return
     broch = os.path.join(build, "src/programs/broch")
     folder = tempfile.mkdtemp(prefix="broch-bench.", dir="/var/tmp")
     try:

@@ -115,7 +115,7 @@ BROCH = Policy(
         "src/update/apply.c": "the order of tested parts; tests/vm/update_test.c runs the whole",
         "src/base/cleanup.h": "three releases by attribute; every unit test runs them under ASan",
     },
-    data=("tests/*/corpus/*", "tests/*/data/*", "src/*/testdata/*"),
+    data=("tests/*/corpus/*", "tests/*/data/*", "src/*/testdata/*", "tests/mutants/patches/*"),
     unchecked_headers={},
     twin_folder="src/org/",
     twin_headers=("src/org/hlc.h", "src/org/roster.h", "src/org/swim.h", "src/org/wire.h"),

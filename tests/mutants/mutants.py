@@ -39,16 +39,22 @@ SWAPS = [(' < ', ' <= '), (' <= ', ' < '), (' > ', ' >= '), (' >= ', ' > '), (' 
 class Group:
     """What belongs together: sources, and the tests that look at them, quickest first."""
 
-    def __init__(self, sources, units, program, runs, arguments=None):
-        self.sources, self.units, self.program, self.runs = sources, units, program, runs
-        self.arguments = arguments or {}
+    def __init__(self, library, sources, units, program, runs, arguments=None):
+        self.library, self.sources, self.units, self.program = library, sources, units, program
+        self.runs, self.arguments = runs, arguments or {}
 
     def targets(self):
         return [f'src/org/{unit}_test' for unit in self.units] + [self.program]
 
+    def units_for(self, name):
+        """The tests of this file first: they know it best."""
+        stem = name.removesuffix('.c')
+        return sorted(self.units, key=lambda unit: not stem.startswith(unit.removeprefix('org_')))
+
 
 GROUPS = {
     'live': Group(
+        'liborg.a',
         ['hlc.c', 'roster.c', 'swim.c', 'swim_budget.c', 'swim_inquiry.c', 'swim_news.c', 'swim_random.c',
          'swim_repair.c', 'swim_self.c', 'swim_watch.c', 'wire.c'],
         ['org_hlc', 'org_roster', 'org_wire', 'org_swim', 'org_swim_crowd', 'org_swim_random'],
@@ -58,6 +64,7 @@ GROUPS = {
          ['figures', 'check']],
         {'org_wire': ['src/org/wire_golden.txt']}),
     'state': Group(
+        'liborg_state.a',
         ['chain.c', 'chain_batch.c', 'chain_fork.c', 'chain_kept.c', 'checkpoint.c', 'crdt.c', 'entry.c',
          'leaf.c', 'merkle.c', 'record.c', 'replica.c', 'replica_checkpoint.c', 'replica_disk.c',
          'revoke.c', 'sketch.c', 'sync.c', 'sync_descend.c', 'sync_find.c', 'tree.c'],
@@ -119,7 +126,7 @@ class Judge:
         self.tree, self.build = os.path.join(scratch, 'tree'), os.path.join(scratch, 'build')
         self.group = group
         self.kept = os.path.join(scratch, 'verdicts.json')
-        self.verdicts = {}
+        self.commands, self.verdicts = {}, {}
         if os.path.exists(self.kept):
             with open(self.kept, encoding='utf-8') as file:
                 self.verdicts = json.load(file)
@@ -146,22 +153,42 @@ class Judge:
                             '-Db_sanitize=undefined',
                             '-Dc_args=-fno-sanitize-recover=all -fsanitize-undefined-trap-on-error',
                             self.build, self.tree], check=True, stdout=subprocess.DEVNULL)
-        verdict = self.judge()
+        subprocess.run(['ninja', '-C', self.build, '-j1', '--quiet', *self.group.targets()], check=True)
+        rules = subprocess.run(['ninja', '-C', self.build, '-t', 'compdb'], check=True, stdout=subprocess.PIPE,
+                               text=True).stdout
+        self.commands = {rule['output']: rule['command'] for rule in json.loads(rules) if 'output' in rule}
+        verdict = self.judge(self.group.sources[0])
         if verdict != '':
             sys.exit(f'mutants: without a mutant, {verdict or "the build"} fails')
 
-    def judge(self):
-        """None when it does not compile, else the name of the test that killed it, or ''."""
-        if run(['ninja', '-C', self.build, '-j1', *self.group.targets()], 600) != 0:
+    def make(self, output):
+        """One rule and nothing else: the library is thin, so what links it finds the new object."""
+        return run(['sh', '-c', self.commands[output]], 120, self.build) == 0
+
+    def judge(self, name):
+        """None when it does not compile, else the name of the test that killed it, or ''. Links a test
+        only when those before it passed."""
+        group = self.group
+        if not self.make(f'src/org/{group.library}.p/{name}.o'):
             return None
-        for unit in self.group.units:
-            arguments = [os.path.join(self.tree, a) for a in self.group.arguments.get(unit, [])]
-            if run([os.path.join(self.build, f'src/org/{unit}_test'), *arguments], 60) != 0:
+        for unit in group.units_for(name):
+            program = f'src/org/{unit}_test'
+            arguments = [os.path.join(self.tree, a) for a in group.arguments.get(unit, [])]
+            if not self.make(program):
+                return None
+            if run([os.path.join(self.build, program), *arguments], 60) != 0:
                 return f'unit {unit}'
-        for words in self.group.runs:
-            if run([os.path.join(self.build, self.group.program), *words]) != 0:
+        if not self.make(group.program):
+            return None
+        for words in group.runs:
+            if run([os.path.join(self.build, group.program), *words]) != 0:
                 return ' '.join(words)
         return ''
+
+    def restore(self, name, original):
+        with open(os.path.join(self.tree, 'src/org', name), 'w', encoding='utf-8') as file:
+            file.write(original)
+        self.make(f'src/org/{self.group.library}.p/{name}.o')
 
     def judge_line(self, name, number, line, fresh):
         path = os.path.join(self.tree, 'src/org', name)
@@ -175,23 +202,26 @@ class Judge:
         with open(path, 'w', encoding='utf-8') as file:
             file.write('\n'.join(lines))
         try:
-            verdict = self.judge()
+            verdict = self.judge(name)
         finally:
-            with open(path, 'w', encoding='utf-8') as file:
-                file.write(original)
+            self.restore(name, original)
         self.verdicts[key] = verdict if verdict is not None else 'does not compile'
         with open(self.kept, 'w', encoding='utf-8') as file:
             json.dump(self.verdicts, file)
         return self.verdicts[key]
 
-    def judge_patch(self, path):
-        apply = ['patch', '-p1', '-s', '-F0', '-i', path]
-        if run(apply, cwd=self.tree) != 0:
+    def judge_patch(self, patch):
+        """Of one source file of the group."""
+        with open(patch, encoding='utf-8') as file:
+            name = re.search(r'^\+\+\+ b/src/org/(\w+\.c)$', file.read(), re.M)[1]
+        with open(os.path.join(self.tree, 'src/org', name), encoding='utf-8') as file:
+            original = file.read()
+        if run(['patch', '-p1', '-s', '-F0', '-r', '-', '--no-backup-if-mismatch', '-i', patch], cwd=self.tree) != 0:
             return None
         try:
-            return self.judge()
+            return self.judge(name)
         finally:
-            subprocess.run([*apply, '-R'], cwd=self.tree, check=True)
+            self.restore(name, original)
 
 
 def known_survivors():
