@@ -3,7 +3,7 @@
 _broch()
 {
     local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} choices=
-    local verbs="status service logs events config update disk recovery screen support reboot poweroff build release inspect verify diff run lock keys tools errors schema help version"
+    local verbs="status service logs events config update disk recovery secureboot screen support reboot poweroff build release inspect verify diff run lock keys tools errors schema help version"
 
     if ((COMP_CWORD == 1)); then
         choices="$verbs --help --version"
@@ -66,7 +66,8 @@ _broch()
         release) choices="--to --help" ;;
         inspect | diff) choices="--json --help" ;;
         verify) choices="--release-key --db --json --help" ;;
-        keys) choices="init check --help" ;;
+        secureboot) choices="status apply --help" ;;
+        keys) choices="init check allow forbid --keys --kek --out --help" ;;
         errors) choices="--markdown --help" ;;
         *) choices="--help" ;;
         esac

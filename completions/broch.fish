@@ -1,6 +1,6 @@
 # Completion of broch for fish. The verbs are those of `broch help`.
 
-set -l verbs status service logs events config update disk recovery screen support reboot poweroff build release inspect verify diff run lock keys tools errors schema help version
+set -l verbs status service logs events config update disk recovery secureboot screen support reboot poweroff build release inspect verify diff run lock keys tools errors schema help version
 
 complete -c broch -n "not __fish_seen_subcommand_from $verbs" -f
 complete -c broch -n __fish_use_subcommand -a status -d "what runs here, and how it was started"
@@ -22,7 +22,8 @@ complete -c broch -n __fish_use_subcommand -a verify -d "whether it is what was 
 complete -c broch -n __fish_use_subcommand -a diff -d "what differs between two generations"
 complete -c broch -n __fish_use_subcommand -a run -d "boot a generation in a virtual machine"
 complete -c broch -n __fish_use_subcommand -a lock -d "renew the list of exact packages"
-complete -c broch -n __fish_use_subcommand -a keys -d "make or check signing keys"
+complete -c broch -n __fish_use_subcommand -a secureboot -d "what starts here; change Secure Boot keys"
+complete -c broch -n __fish_use_subcommand -a keys -d "make signing keys, sign a change of Secure Boot"
 complete -c broch -n __fish_use_subcommand -a tools -d "make the tools tree and print its path"
 complete -c broch -n __fish_use_subcommand -a errors -d "list all error codes"
 complete -c broch -n __fish_use_subcommand -a schema -d "print the schema of a file format"
@@ -50,7 +51,11 @@ complete -c broch -n "__fish_seen_subcommand_from recovery" -f -a "verify new"
 complete -c broch -n "__fish_seen_subcommand_from support" -l out -r -d "where it is written"
 complete -c broch -n "__fish_seen_subcommand_from reboot poweroff" -l force -d "at once, without stopping services"
 complete -c broch -n "__fish_seen_subcommand_from help" -f -a "$verbs"
-complete -c broch -n "__fish_seen_subcommand_from keys" -a "init check"
+complete -c broch -n "__fish_seen_subcommand_from secureboot" -a "status apply"
+complete -c broch -n "__fish_seen_subcommand_from keys" -a "init check allow forbid"
+complete -c broch -n "__fish_seen_subcommand_from keys" -l keys -r -d "keys that sign (default: development keys)"
+complete -c broch -n "__fish_seen_subcommand_from keys" -l kek -d "allow: a key that changes others (KEK)"
+complete -c broch -n "__fish_seen_subcommand_from keys" -l out -r -d "where the change goes"
 complete -c broch -n "__fish_seen_subcommand_from errors" -l markdown -d "as docs/reference/errors.md"
 complete -c broch -n "__fish_seen_subcommand_from release" -l to -r -d "folder of releases"
 complete -c broch -n "__fish_seen_subcommand_from inspect verify diff" -l json -d "one JSON object"

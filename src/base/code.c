@@ -25,10 +25,12 @@ const char *code_page(enum code code)
     static const struct {
         const char *start, *page;
     } families[] = {
-        { "BR-BOOT-", "start" },      { "BR-PERSIST-", "disk" },    { "BR-REQUEST-", "disk" },
-        { "BR-UNSEAL-", "tpm" },      { "BR-TPM-", "tpm" },         { "BR-EVENT-LOG", "tpm" },
-        { "BR-UPDATE-", "update" },   { "BR-INIT-", "running" },    { "BR-READY", "running" },
-        { "BR-ATTEMPTS", "running" }, { "BR-WATCHDOG", "running" },
+        { "BR-BOOT-", "start" },      { "BR-PERSIST-", "disk" },
+        { "BR-REQUEST-", "disk" },    { "BR-UNSEAL-", "tpm" },
+        { "BR-TPM-", "tpm" },         { "BR-EVENT-LOG", "tpm" },
+        { "BR-UPDATE-", "update" },   { "BR-INIT-", "running" },
+        { "BR-READY", "running" },    { "BR-ATTEMPTS", "running" },
+        { "BR-WATCHDOG", "running" }, { "BR-SECUREBOOT-", "secureboot" },
     };
     const char *id = code_entry(code)->id;
 

@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "trust/minisign.h"
+#include "sys/boot_entry.h"
 #include "sys/file.h"
 
 enum {
@@ -510,17 +511,33 @@ int keys_sign_pcr(const struct keys *keys, const void *bytes, size_t size, uint8
     return 0;
 }
 
-int keys_read_image_pair(const struct keys *keys, EVP_PKEY **ret_key, X509 **ret_certificate,
-                         struct failure *f)
+int keys_read_owner(const struct keys *keys, uint8_t ret[static KEYS_OWNER_SIZE], struct failure *f)
 {
-    _cleanup_free_ char *key_path = text_make("%s/db.key", keys->folder);
-    _cleanup_free_ char *certificate_path = text_make("%s/db.crt", keys->folder);
+    _cleanup_free_ char *path = text_make("%s/owner.guid", keys->folder);
+    _cleanup_free_ uint8_t *text = NULL;
+    size_t size;
+    int r = path ? file_read(path, KEY_FILE_MAX, &text, &size, f)
+                 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+
+    if (r < 0)
+        return r;
+    text[strcspn((char *)text, "\n")] = '\0';
+    return boot_entry_guid_parse((const char *)text, ret) < 0
+               ? failure_set(f, CODE_KEYS_BAD, -EBADMSG, "'%s' is no GUID", path)
+               : 0;
+}
+
+int keys_read_pair(const struct keys *keys, const char *name, EVP_PKEY **ret_key,
+                   X509 **ret_certificate, struct failure *f)
+{
+    _cleanup_free_ char *key_path = text_make("%s/%s.key", keys->folder, name);
+    _cleanup_free_ char *certificate_path = text_make("%s/%s.crt", keys->folder, name);
     _cleanup_(free_key) EVP_PKEY *key = key_path ? read_private(key_path) : NULL;
     _cleanup_(free_certificate) X509 *certificate =
         certificate_path ? read_certificate(certificate_path) : NULL;
 
     if (!key || !certificate)
-        return library_failure(f, "cannot read db.key and db.crt");
+        return library_failure(f, "cannot read a key and its certificate");
     *ret_key = take_ptr(key);
     *ret_certificate = take_ptr(certificate);
     return 0;

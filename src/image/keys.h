@@ -49,12 +49,17 @@ MUST_USE int keys_development(uint64_t now, char **ret_path, struct failure *f);
 MUST_USE int keys_sign_pcr(const struct keys *keys, const void *bytes, size_t size,
                            uint8_t **ret_signature, size_t *ret_size, struct failure *f);
 
-/* Reads db.key and db.crt, for the library that signs with them. Both are the caller's, who frees
- * them with EVP_PKEY_free() and X509_free(). CODE_KEYS_BAD. */
+/* Reads <name>.key and <name>.crt ("db", "KEK", "PK"), for the library that signs with them. Both
+ * are the caller's, who frees them with EVP_PKEY_free() and X509_free(). CODE_KEYS_BAD. */
 struct evp_pkey_st;
 struct x509_st;
-MUST_USE int keys_read_image_pair(const struct keys *keys, struct evp_pkey_st **ret_key,
-                                  struct x509_st **ret_certificate, struct failure *f);
+MUST_USE int keys_read_pair(const struct keys *keys, const char *name, struct evp_pkey_st **ret_key,
+                            struct x509_st **ret_certificate, struct failure *f);
+
+/* The GUID of owner.guid, as it is in the firmware's lists. CODE_KEYS_BAD. */
+enum { KEYS_OWNER_SIZE = 16 };
+MUST_USE int keys_read_owner(const struct keys *keys, uint8_t ret[static KEYS_OWNER_SIZE],
+                             struct failure *f);
 
 /* SHA-256 of pcr.pub in DER form (SubjectPublicKeyInfo): "pkfp" of a .pcrsig. */
 MUST_USE int keys_pcr_fingerprint(const struct keys *keys, struct digest *ret, struct failure *f);

@@ -56,7 +56,7 @@ int module_signer_open(const struct keys *keys, struct module_signer **ret, stru
 
     if (!signer)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
-    r = keys_read_image_pair(keys, &signer->key, &signer->certificate, f);
+    r = keys_read_pair(keys, "db", &signer->key, &signer->certificate, f);
     if (r < 0) {
         (void)module_signer_free(signer);
         return r;

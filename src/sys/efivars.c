@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
@@ -187,4 +188,32 @@ int efivars_list(int folder_fd, const char *guid, efivars_visit visit, void *con
         }
     }
     return size < 0 ? -errno : 0;
+}
+
+int efivars_write_signed(int folder_fd, const char *name, const char *guid, bool append,
+                         const void *bytes, size_t size)
+{
+    /* As above, and TIME_BASED_AUTHENTICATED_WRITE_ACCESS, APPEND_WRITE. */
+    const unsigned char first[ATTRIBUTES_SIZE] = { append ? 0x67 : 0x27 };
+    _cleanup_free_ unsigned char *content = malloc(ATTRIBUTES_SIZE + size);
+    _cleanup_close_ int fd = -1;
+    char file[FILE_NAME_MAX];
+    ssize_t written;
+    int r;
+
+    if (!content)
+        return -ENOMEM;
+    memcpy(content, first, ATTRIBUTES_SIZE);
+    memcpy(content + ATTRIBUTES_SIZE, bytes, size);
+    make_name(name, guid, file);
+    r = clear_immutable(folder_fd, file);
+    if (r < 0)
+        return r;
+    fd = openat(folder_fd, file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return -errno;
+    written = write(fd, content, ATTRIBUTES_SIZE + size);
+    if (written < 0)
+        return -errno;
+    return (size_t)written == ATTRIBUTES_SIZE + size ? 0 : -EIO;
 }

@@ -6,6 +6,7 @@
  * carry the immutable flag, which has to go first. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/check.h"
@@ -58,3 +59,9 @@ MUST_USE int efivars_write(int folder_fd, const char *name, const void *bytes, s
 
 /* Removes a variable of ours; one that is not there is fine. Returns 0 or a negative errno. */
 int efivars_remove(int folder_fd, const char *name);
+
+/* Hands a signed value (EFI_VARIABLE_AUTHENTICATION_2 and content) to the firmware, which checks
+ * it: one of the variables of Secure Boot's keys, replaced, or added to with `append`. Returns 0;
+ * -EACCES when the firmware does not take the signature; -ENOMEM; or another negative errno. */
+MUST_USE int efivars_write_signed(int folder_fd, const char *name, const char *guid, bool append,
+                                  const void *bytes, size_t size);

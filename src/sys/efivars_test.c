@@ -158,6 +158,27 @@ static void test_list(void **unused)
     assert_int_equal(efivars_list(-1, EFIVARS_GUID_GLOBAL, see, &seen), -EBADF);
 }
 
+/* Attributes in front, and everything in one write: the firmware judges it as a whole. */
+static void test_signed(void **unused)
+{
+    static const char name[] = "dbx-" EFIVARS_GUID_BROCH;
+    static const char *const wanted[] = { "\47\0\0\0value", "\147\0\0\0value" };
+    char content[16];
+    int fd;
+
+    (void)unused;
+    for (int append = 0; append < 2; append++) {
+        assert_int_equal(
+            efivars_write_signed(folder_fd, "dbx", EFIVARS_GUID_BROCH, append, "value", 5), 0);
+        fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC);
+        assert_int_equal(read(fd, content, sizeof(content)), 9);
+        assert_int_equal(close(fd), 0);
+        assert_memory_equal(content, wanted[append], 9);
+    }
+    assert_int_equal(unlinkat(folder_fd, name, 0), 0);
+    assert_int_equal(efivars_write_signed(-1, "dbx", EFIVARS_GUID_BROCH, true, "value", 5), -EBADF);
+}
+
 static void test_bad_folder(void **unused)
 {
     (void)unused;
@@ -187,10 +208,10 @@ static int tear_down(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),       cmocka_unit_test(test_larger_than_any),
-        cmocka_unit_test(test_write),      cmocka_unit_test(test_global),
-        cmocka_unit_test(test_unchanged),  cmocka_unit_test(test_list),
-        cmocka_unit_test(test_bad_folder),
+        cmocka_unit_test(test_read),      cmocka_unit_test(test_larger_than_any),
+        cmocka_unit_test(test_write),     cmocka_unit_test(test_global),
+        cmocka_unit_test(test_unchanged), cmocka_unit_test(test_list),
+        cmocka_unit_test(test_signed),    cmocka_unit_test(test_bad_folder),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

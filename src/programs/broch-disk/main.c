@@ -1,6 +1,7 @@
 /* `broch disk` and `broch recovery`: how the encrypted disk opens, whether somebody has its
  * recovery key, and what is asked of stage 1. Nothing here changes the disk: only stage 1 has the
- * volume key. */
+ * volume key. `broch secureboot`: what the firmware lets start, which is half of what the disk is
+ * sealed for. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static const struct action {
     const struct option_spec *specs;
     size_t spec_count;
     int (*run)(const struct action_options *options, struct failure *f);
+    const char *operand; /* its name; NULL: there is none */
 } actions[] = {
     { "disk", "status", "Shows what opens the encrypted disk, and what would break that.", &json, 1,
       action_status },
@@ -36,22 +38,32 @@ static const struct action {
       action_recovery_verify },
     { "recovery", "new", "Asks the next start for another recovery key.", NULL, 0,
       action_recovery_new },
+    { "secureboot", "status", "Shows what the firmware lets start, and what it does not.", NULL, 0,
+      action_secureboot_status },
+    { "secureboot", "apply", "Makes a signed change of that, once the disk is sealed for it.", NULL,
+      0, action_secureboot_apply, "FILE" },
 };
 
 static int run(const struct action *action, int argc, char **argv, struct failure *f)
 {
-    char title[64], example[sizeof("doas ") + 64];
+    char title[64], example[sizeof("doas  change.auth") + 64];
+    const size_t operand_count = action->operand ? 1 : 0;
     const struct options options = { .program = title,
-                                     .synopsis = action->spec_count > 0 ? "[options]" : "",
+                                     .synopsis = action->operand          ? action->operand
+                                                 : action->spec_count > 0 ? "[options]"
+                                                                          : "",
                                      .purpose = action->purpose,
                                      .example = example,
                                      .specs = action->specs,
-                                     .spec_count = action->spec_count };
+                                     .spec_count = action->spec_count,
+                                     .operand_min = operand_count,
+                                     .operand_max = operand_count };
     struct operands operands;
     int r;
 
     (void)snprintf(title, sizeof(title), "broch %s %s", action->verb, action->name);
-    (void)snprintf(example, sizeof(example), "doas %s", title);
+    (void)snprintf(example, sizeof(example), "doas %s%s", title,
+                   action->operand ? " change.auth" : "");
     r = options_parse(&options, argc, argv, &operands, f);
     if (r > 0)
         options_help(&options, stdout);
@@ -59,6 +71,7 @@ static int run(const struct action *action, int argc, char **argv, struct failur
         return r < 0 ? r : 0;
     if (geteuid() != 0)
         return failure_set(f, CODE_PRIVILEGE, -EPERM, "cannot look at the disk");
+    arg.operand = operand_count > 0 ? operands.list[0] : NULL;
     return action->run(&arg, f);
 }
 
@@ -70,7 +83,7 @@ static void help(const char *verb)
             (void)printf("  %-8s %s\n", actions[i].name, actions[i].purpose);
     }
     (void)printf("\nexample: doas broch %s %s\n", verb,
-                 strcmp(verb, "disk") == 0 ? "status" : "verify");
+                 strcmp(verb, "recovery") == 0 ? "verify" : "status");
 }
 
 static int find_and_run(int argc, char **argv, struct failure *f)
@@ -85,8 +98,9 @@ static int find_and_run(int argc, char **argv, struct failure *f)
             return run(&actions[i], argc - 2, argv + 2, f);
     }
     if (!is_verb)
-        return failure_set(f, CODE_USAGE, -EINVAL,
-                           "start this program as 'broch disk' or 'broch recovery'");
+        return failure_set(
+            f, CODE_USAGE, -EINVAL,
+            "start this program as 'broch disk', 'broch recovery' or 'broch secureboot'");
     if (argc > 2 && strcmp(argv[2], "--help") == 0) {
         help(argv[1]);
         return 0;

@@ -17,6 +17,7 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "image/build.h"
+#include "image/key_change.h"
 #include "image/keys.h"
 #include "image/release.h"
 #include "trust/manifest.h"
@@ -162,37 +163,104 @@ static int verb_lock(int argc, char **argv, struct failure *f)
     return r < 0 ? r : EXIT_CODE_DONE;
 }
 
+/* A signed change of Secure Boot's keys, as a file for machines. */
+struct keys_order {
+    const char *folder, *out;
+    struct key_addition addition;
+};
+
+static int write_change(const struct keys_order *order, const char *folder, struct failure *f)
+{
+    struct keys keys = KEYS_INIT;
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t size;
+    int r = keys_open(folder, &keys, f);
+
+    if (r == 0)
+        r = key_change_make(&keys, &order->addition, &bytes, &size, f);
+    if (r == 0)
+        r = file_write(order->out, bytes, size, 0644, f);
+    if (r == 0)
+        (void)printf("%s: adds to %s, signed by '%s'\n", order->out,
+                     key_variable_name(order->addition.variable), keys.folder);
+    keys_done(&keys);
+    return r;
+}
+
+static int make_change(struct keys_order *order, struct failure *f)
+{
+    _cleanup_free_ char *development = NULL;
+    int r = 0;
+
+    order->addition.now = (uint64_t)time(NULL);
+    if (!order->out)
+        return failure_set(f, CODE_USAGE, -EINVAL, "--out FILE is missing");
+    if (!order->folder)
+        r = keys_development(order->addition.now, &development, f);
+    return r < 0 ? r : write_change(order, order->folder ? order->folder : development, f);
+}
+
+static int init_keys(const char *folder, struct failure *f)
+{
+    int r = keys_init(folder, false, (uint64_t)time(NULL), f);
+
+    if (r == 0)
+        (void)printf("keys are in %s; keep a copy where no network reaches it\n", folder);
+    return r;
+}
+
+static int check_keys(const char *folder, struct failure *f)
+{
+    struct keys keys = KEYS_INIT;
+    int r = keys_open(folder, &keys, f);
+
+    if (r == 0)
+        (void)printf("%s: complete, %s\n", keys.folder,
+                     keys.development ? "development" : "production");
+    keys_done(&keys);
+    return r;
+}
+
 static int verb_keys(int argc, char **argv, struct failure *f)
 {
+    struct keys_order order = { .folder = NULL };
+    bool kek = false;
+    const struct option_spec specs[] = {
+        { "keys", OPTION_TEXT, &order.folder, "DIR", "keys that sign (default: development keys)" },
+        { "kek", OPTION_FLAG, &kek, NULL, "allow: a key that changes others (KEK), not one of db" },
+        { "out", OPTION_TEXT, &order.out, "FILE", "allow, forbid: where the change goes" },
+    };
     const struct options options = { "broch keys",
-                                     "init DIR | check DIR",
-                                     "Makes signing keys, or checks a folder of them.",
-                                     "broch keys init ~/broch-keys",
-                                     NULL,
-                                     0,
+                                     "init DIR | check DIR | allow CERT | forbid CERT|FILE|HASH",
+                                     "Makes signing keys, checks a folder of them, or signs a "
+                                     "change of Secure Boot's lists for machines.",
+                                     "broch keys forbid old.efi --keys ~/broch-keys --out dbx.auth",
+                                     specs,
+                                     ARRAY_SIZE(specs),
                                      2,
                                      2 };
-    struct keys keys = KEYS_INIT;
     struct operands operands;
+    const char *action;
     int r = parse(&options, argc, argv, &operands, f);
 
     if (r != 0)
         return r < 0 ? r : EXIT_CODE_DONE;
-    if (strcmp(operands.list[0], "init") == 0) {
-        r = keys_init(operands.list[1], false, (uint64_t)time(NULL), f);
-        if (r == 0)
-            (void)printf("keys are in %s; keep a copy where no network reaches it\n",
-                         operands.list[1]);
-    } else if (strcmp(operands.list[0], "check") == 0) {
-        r = keys_open(operands.list[1], &keys, f);
-        if (r == 0)
-            (void)printf("%s: complete, %s\n", keys.folder,
-                         keys.development ? "development" : "production");
-        keys_done(&keys);
-    } else {
-        r = failure_set(f, CODE_USAGE, -EINVAL, "broch keys knows init and check, not '%s'",
-                        operands.list[0]);
-    }
+    action = operands.list[0];
+    order.addition.what = operands.list[1];
+    order.addition.variable = kek ? KEY_VARIABLE_KEK : KEY_VARIABLE_DB;
+    if (strcmp(action, "init") == 0)
+        r = init_keys(operands.list[1], f);
+    else if (strcmp(action, "check") == 0)
+        r = check_keys(operands.list[1], f);
+    else if (strcmp(action, "allow") == 0)
+        r = make_change(&order, f);
+    else if (strcmp(action, "forbid") == 0 && !kek) {
+        order.addition.variable = KEY_VARIABLE_DBX;
+        r = make_change(&order, f);
+    } else
+        r = failure_set(f, CODE_USAGE, -EINVAL,
+                        "broch keys knows init, check, allow and forbid, not '%s'%s", action,
+                        kek ? " with --kek" : "");
     return r < 0 ? r : EXIT_CODE_DONE;
 }
 
