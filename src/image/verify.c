@@ -199,7 +199,6 @@ static int check_sums(struct run *run, struct failure *f)
 {
     const struct artifact *a = run->artifact;
     _cleanup_text_ struct text wanted = TEXT_INIT;
-    _cleanup_free_ char *signature = NULL;
     struct span sums;
     int r = artifact_file(run->artifact, "SHA256SUMS", &sums, f);
 
@@ -340,13 +339,19 @@ struct copies {
     struct span cmdline, superblock; /* views into `archives` */
 };
 
+/* Names in an archive have no slash in front. */
+static const char *in_archive(const char *path)
+{
+    return path + 1;
+}
+
 static int take_copy(const struct cpio_member *member, void *context)
 {
     struct copies *copies = context;
 
-    if (strcmp(member->path, INITRD_CMDLINE + 1) == 0)
+    if (strcmp(member->path, in_archive(INITRD_CMDLINE)) == 0)
         copies->cmdline = member->content;
-    else if (strcmp(member->path, INITRD_SUPERBLOCK + 1) == 0)
+    else if (strcmp(member->path, in_archive(INITRD_SUPERBLOCK)) == 0)
         copies->superblock = member->content;
     return 0;
 }
