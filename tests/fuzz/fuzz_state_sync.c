@@ -6,7 +6,7 @@
 #include "fuzz.h"
 #include "org/sync.h"
 
-enum { ELEMENTS = 120, SENDS_MAX = 400 };
+enum { ELEMENTS = 120, SENDS_MAX = 40 };
 
 static struct index *fuzz_index;
 static struct sync *fuzz_session;

@@ -66,10 +66,12 @@ GROUPS = {
     'state': Group(
         'liborg_state.a',
         ['chain.c', 'chain_batch.c', 'chain_fork.c', 'chain_kept.c', 'checkpoint.c', 'crdt.c', 'entry.c',
-         'leaf.c', 'merkle.c', 'record.c', 'replica.c', 'replica_checkpoint.c', 'replica_disk.c',
-         'revoke.c', 'sketch.c', 'sync.c', 'sync_descend.c', 'sync_find.c', 'tree.c'],
-        ['chain', 'checkpoint', 'crdt', 'entry', 'leaf', 'merkle', 'record', 'revoke', 'sketch', 'sync',
-         'tree', 'replica', 'replica_checkpoint'],
+         'gate.c', 'gf64.c', 'ids.c', 'index.c', 'leaf.c', 'merkle.c', 'ranks.c', 'record.c', 'replica.c',
+         'replica_checkpoint.c', 'replica_disk.c', 'revoke.c', 'sha256.c', 'sketch.c', 'symbol.c', 'sync.c',
+         'sync_descend.c', 'sync_find.c', 'sync_want.c', 'topology.c', 'tree.c'],
+        ['chain', 'checkpoint', 'crdt', 'entry', 'gate', 'gf64', 'ids', 'index', 'leaf', 'merkle', 'ranks',
+         'record', 'revoke', 'sha256', 'sketch', 'symbol', 'topology', 'sync', 'upgrade', 'tree', 'replica',
+         'replica_checkpoint'],
         'tests/sim/broch-state-sim',
         [['soak', '--seeds', '10']]),
 }
