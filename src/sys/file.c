@@ -237,6 +237,20 @@ int file_make_parent(const char *path, struct failure *f)
     return file_make_folders(parent, f);
 }
 
+int file_sync_parent(const char *path, struct failure *f)
+{
+    _cleanup_free_ char *parent = strdup(path);
+    char *slash = parent ? strrchr(parent, '/') : NULL;
+    _cleanup_close_ int fd = -1;
+
+    if (!parent)
+        return file_failure(f, ENOMEM, "sync", path);
+    if (slash)
+        slash[slash == parent] = '\0'; /* the root keeps its name */
+    fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 || fsync(fd) < 0 ? file_failure(f, errno, "sync the folder of", path) : 0;
+}
+
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
 {
     (void)status;

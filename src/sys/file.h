@@ -32,6 +32,11 @@ MUST_USE int file_make_folders(const char *path, struct failure *f);
 /* Makes the folder that holds `path`. */
 MUST_USE int file_make_parent(const char *path, struct failure *f);
 
+/* When this returns, what was made, renamed or removed in the folder that holds `path` is on the
+ * disk, and the disk's own cache is flushed. file_write() alone leaves open which of the two
+ * contents a power cut leaves. */
+MUST_USE int file_sync_parent(const char *path, struct failure *f);
+
 /* Removes a file or a whole tree; never follows links out of it. A missing path is fine. */
 MUST_USE int file_remove_tree(const char *path, struct failure *f);
 

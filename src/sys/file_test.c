@@ -93,6 +93,19 @@ static void test_no_temporary_is_left(void **state)
     assert_int_equal(count, 0);
 }
 
+static void test_sync_parent(void **state)
+{
+    struct failure f = FAILURE_NONE;
+
+    (void)state;
+    assert_int_equal(file_write("synced", "x", 1, 0600, &f), 0);
+    assert_int_equal(file_sync_parent("synced", &f), 0);
+    assert_int_equal(file_sync_parent("./synced", &f), 0);
+    assert_int_equal(file_sync_parent("/tmp", &f), 0);
+    assert_int_equal(file_sync_parent("no-folder/file", &f), -ENOENT);
+    assert_int_equal(file_sync_parent("synced/file", &f), -ENOTDIR);
+}
+
 static void test_copy_keeps_holes(void **state)
 {
     struct failure f = FAILURE_NONE;
@@ -197,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_write_and_read),
         cmocka_unit_test(test_read_refuses),
         cmocka_unit_test(test_no_temporary_is_left),
+        cmocka_unit_test(test_sync_parent),
         cmocka_unit_test(test_copy_keeps_holes),
         cmocka_unit_test(test_copy_between_filesystems),
         cmocka_unit_test(test_folders),

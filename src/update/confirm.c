@@ -279,7 +279,8 @@ enum { SLOT_FLAGS = MS_NODEV | MS_NOSUID | MS_NOEXEC };
 #define SLOT_OPTIONS "umask=077"
 
 /* Read-only to begin with: the running slot's file system is in use, read-only, by the image in it,
- * and can be made writable but not mounted a second time in another way. */
+ * and can be made writable but not mounted a second time in another way. Not MS_SYNCHRONOUS, which
+ * writes each entry of the file allocation table by itself, and flushes none. */
 static int mount_slot(const struct confirm *c, const struct slot_device *slot, bool write,
                       struct failure *f)
 {
@@ -288,15 +289,24 @@ static int mount_slot(const struct confirm *c, const struct slot_device *slot, b
     int r = mount_make(&request);
 
     if (r == 0 && write &&
-        mount(NULL, c->mount_at, NULL, MS_REMOUNT | MS_SYNCHRONOUS | SLOT_FLAGS, SLOT_OPTIONS) <
-            0) {
+        mount(NULL, c->mount_at, NULL, MS_REMOUNT | SLOT_FLAGS, SLOT_OPTIONS) < 0) {
         r = -errno;
         (void)umount2(c->mount_at, 0); /* nothing was written */
     }
     return r < 0 ? fail(f, r, slot->path) : 0;
 }
 
-static int unmount_slot(const struct confirm *c, int r, struct failure *f)
+/* Folders and tables of a vfat are in the cache of the device, whichever file they belong to; and
+ * unmounting writes them, but does not flush the disk. */
+static int flush_slot(const struct slot_device *slot, struct failure *f)
+{
+    _cleanup_close_ int fd = open(slot->path, O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 || fsync(fd) < 0 ? fail(f, -errno, slot->path) : 0;
+}
+
+static int unmount_slot(const struct confirm *c, const struct slot_device *slot, int r,
+                        struct failure *f)
 {
     /* Whoever else uses it finds it as it was. One that was read-only already stays so. */
     if (mount(NULL, c->mount_at, NULL, MS_REMOUNT | MS_RDONLY | SLOT_FLAGS, SLOT_OPTIONS) < 0 &&
@@ -304,13 +314,22 @@ static int unmount_slot(const struct confirm *c, int r, struct failure *f)
         r = fail(f, -errno, "a slot cannot be made read-only again");
     if (umount2(c->mount_at, 0) < 0 && r == 0)
         r = fail(f, -errno, "a slot cannot be unmounted");
-    return r;
+    return r < 0 ? r : flush_slot(slot, f);
 }
 
 static int path_in(const struct confirm *c, const char *file, char **ret, struct failure *f)
 {
     *ret = text_make("%s/%s", c->mount_at, file);
     return *ret ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+}
+
+/* vfat renames to an entry without size and clusters, and writes those with the file: without this
+ * the two may reach the disk one after the other. */
+static int sync_file(const char *path, struct failure *f)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 || fsync(fd) < 0 ? fail(f, -errno, path) : 0;
 }
 
 static int make_default_file(const struct confirm *c, const uint8_t *uki, size_t size,
@@ -328,7 +347,11 @@ static int make_default_file(const struct confirm *c, const uint8_t *uki, size_t
         memcmp(former, uki, size) == 0)
         return 0;
     r = file_make_parent(path, f);
-    return r < 0 ? r : file_write(path, uki, size, 0600, f);
+    if (r == 0)
+        r = file_write(path, uki, size, 0600, f);
+    if (r == 0)
+        r = sync_file(path, f);
+    return r;
 }
 
 static void make_ticket(const struct confirm *c, const uint8_t *uki, size_t size)
@@ -361,7 +384,7 @@ static int confirm_own_files(const struct confirm *c, struct failure *f)
         r = make_default_file(c, uki, size, f);
     if (r == 0)
         make_ticket(c, uki, size);
-    return unmount_slot(c, r, f);
+    return unmount_slot(c, &c->slots->running, r, f);
 }
 
 /* True in *ret when the other slot holds a generation. */
@@ -374,7 +397,7 @@ static int look_at_other(const struct confirm *c, bool *ret, struct failure *f)
         return r;
     r = path_in(c, UKI_FILE, &path, f);
     *ret = r == 0 && access(path, F_OK) == 0;
-    return unmount_slot(c, r, f);
+    return unmount_slot(c, &c->slots->other, r, f);
 }
 
 static int remove_default_of_other(const struct confirm *c, struct failure *f)
@@ -387,7 +410,7 @@ static int remove_default_of_other(const struct confirm *c, struct failure *f)
     r = path_in(c, DEFAULT_FILE, &path, f);
     if (r == 0 && unlink(path) < 0 && errno != ENOENT)
         r = fail(f, -errno, "the other slot's " DEFAULT_FILE " cannot be removed");
-    return unmount_slot(c, r, f);
+    return unmount_slot(c, &c->slots->other, r, f);
 }
 
 int confirm_slot(const struct confirm *c, struct failure *f)
