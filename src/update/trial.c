@@ -321,5 +321,7 @@ int trial_write(const char *path, const struct trial *t, struct failure *f)
     if (r < 0)
         return failure_set(f, CODE_INTERNAL, r, "out of memory");
     r = file_make_parent(path, f);
-    return r < 0 ? r : file_write(path, text.data, text.length, 0644, f);
+    if (r == 0)
+        r = file_write(path, text.data, text.length, 0644, f);
+    return r < 0 ? r : file_sync_parent(path, f);
 }
