@@ -103,7 +103,7 @@ static int write_slot(struct apply *apply, struct failure *f)
 static int check_confirmed(struct apply *apply, int efivars, struct failure *f)
 {
     bool trial = false;
-    int r = slot_entry_is_trial(efivars, &apply->slots.running, &trial, f);
+    int r = slot_entry_is_trial(efivars, &apply->slots, &trial, f);
 
     if (r == 0 && trial)
         r = failure_set(f, CODE_UPDATE_TRIAL, -EBUSY, "slot %c runs on trial",

@@ -39,7 +39,22 @@ static int read_next(int efivars_fd, uint16_t *ret)
     return 0;
 }
 
-static int withdraw(int efivars_fd, uint16_t number)
+static int leave_order(int efivars_fd, struct boot_manager *manager, uint16_t number)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < manager->order_count; i++) {
+        if (manager->order[i] != number)
+            manager->order[kept++] = manager->order[i];
+    }
+    if (kept == manager->order_count)
+        return 0;
+    manager->order_count = kept;
+    return kept > 0 ? boot_manager_write_order(efivars_fd, manager->order, kept)
+                    : efivars_remove_global(efivars_fd, "BootOrder");
+}
+
+static int withdraw(int efivars_fd, struct boot_manager *manager, uint16_t number)
 {
     char name[BOOT_ENTRY_NAME_SIZE];
     uint16_t next;
@@ -47,8 +62,10 @@ static int withdraw(int efivars_fd, uint16_t number)
 
     if (r == 0 && next == number)
         r = efivars_remove_global(efivars_fd, "BootNext");
+    if (r == 0 || r == -ENOENT)
+        r = leave_order(efivars_fd, manager, number);
     boot_entry_name(number, name);
-    return r < 0 && r != -ENOENT ? r : efivars_remove_global(efivars_fd, name);
+    return r < 0 ? r : efivars_remove_global(efivars_fd, name);
 }
 
 int slot_entry_withdraw(int efivars_fd, const struct slot_device *slot, struct failure *f)
@@ -63,57 +80,39 @@ int slot_entry_withdraw(int efivars_fd, const struct slot_device *slot, struct f
         const struct boot_manager_entry *entry = &manager->entries[i];
 
         if (entry->is_slot && memcmp(entry->partition.guid, guid, sizeof(guid)) == 0)
-            r = withdraw(efivars_fd, entry->number);
+            r = withdraw(efivars_fd, manager, entry->number);
     }
     free(manager);
     return r < 0 ? refuse(f, r, slot, "remove") : 0;
 }
 
-static bool is_in_order(const struct boot_manager *manager, uint16_t number)
+int slot_entry_is_trial(int efivars_fd, const struct slot_devices *slots, bool *ret,
+                        struct failure *f)
 {
-    for (size_t i = 0; i < manager->order_count; i++) {
-        if (manager->order[i] == number)
-            return true;
-    }
-    return false;
+    uint8_t own[BOOT_ENTRY_GUID_SIZE], other[BOOT_ENTRY_GUID_SIZE];
+    struct boot_manager *manager = NULL;
+    int r = boot_entry_guid_parse(slots->running.uuid, own);
+
+    if (r == 0)
+        r = boot_entry_guid_parse(slots->other.uuid, other);
+    if (r == 0)
+        r = read_list(efivars_fd, &manager);
+    if (r == 0)
+        *ret = boot_manager_find(manager, own) && boot_manager_first(manager, own, other) != 0;
+    free(manager);
+    return r < 0 ? refuse(f, r, &slots->running, "read") : 0;
 }
 
-/* The slot's entry, if there is one, and whether BootOrder has it. */
-static int look(int efivars_fd, const struct slot_device *slot, bool *ret_exists,
-                bool *ret_in_order)
+int slot_entry_exists(int efivars_fd, const struct slot_device *slot, bool *ret, struct failure *f)
 {
     uint8_t guid[BOOT_ENTRY_GUID_SIZE];
-    const struct boot_manager_entry *entry;
     struct boot_manager *manager = NULL;
     int r = boot_entry_guid_parse(slot->uuid, guid);
 
     if (r == 0)
         r = read_list(efivars_fd, &manager);
-    if (r == 0) {
-        /* Entries in the order come first. */
-        entry = boot_manager_find(manager, guid);
-        *ret_exists = entry != NULL;
-        *ret_in_order = entry && is_in_order(manager, entry->number);
-    }
-    free(manager);
-    return r;
-}
-
-int slot_entry_is_trial(int efivars_fd, const struct slot_device *slot, bool *ret,
-                        struct failure *f)
-{
-    bool exists = false, in_order = false;
-    int r = look(efivars_fd, slot, &exists, &in_order);
-
     if (r == 0)
-        *ret = exists && !in_order;
-    return r < 0 ? refuse(f, r, slot, "read") : 0;
-}
-
-int slot_entry_exists(int efivars_fd, const struct slot_device *slot, bool *ret, struct failure *f)
-{
-    bool in_order = false;
-    int r = look(efivars_fd, slot, ret, &in_order);
-
+        *ret = boot_manager_find(manager, guid) != NULL;
+    free(manager);
     return r < 0 ? refuse(f, r, slot, "read") : 0;
 }

@@ -21,6 +21,10 @@ static const struct slot_device slot_b = { .letter = 'B',
                                            .first_block = 100,
                                            .block_count = 50 };
 static const struct boot_partition slot_a = { .guid = { 0xaa }, .number = 1 };
+static const struct slot_devices slots = {
+    .running = { .letter = 'B', .uuid = "22222222-2222-4222-8222-222222222222" },
+    .other = { .letter = 'A', .uuid = "000000aa-0000-0000-0000-000000000000" },
+};
 static int folder_fd = -1;
 static struct boot_manager manager;
 
@@ -78,6 +82,7 @@ static void test_withdraw(void **state)
     assert_null(find_b());
     assert_int_equal(manager.count, 1);
     assert_int_equal(next_number(), -1);
+    assert_int_equal(manager.order_count, 0);
     /* BootNext of another stays. */
     try_b();
     assert_int_equal(boot_manager_write_next(folder_fd, 0), 0);
@@ -85,26 +90,59 @@ static void test_withdraw(void **state)
     assert_int_equal(next_number(), 0);
 }
 
+/* A confirmed slot that is to be overwritten: whatever gets its number is not in the order. */
+static void test_withdraw_from_order(void **state)
+{
+    static const uint16_t order[] = { 7, 2, 0, 2 }, alone[] = { 2 };
+    struct failure f = FAILURE_NONE;
+    bool trial = false;
+
+    (void)state;
+    assert_int_equal(boot_manager_write_entry(folder_fd, 0, "Broch A", &slot_a), 0);
+    try_b();
+    assert_int_equal(boot_manager_write_order(folder_fd, order, 4), 0);
+    assert_int_equal(slot_entry_withdraw(folder_fd, &slot_b, &f), 0);
+    assert_int_equal(boot_manager_read(folder_fd, &manager), 0);
+    assert_int_equal(manager.order_count, 2);
+    assert_int_equal(manager.order[0], 7);
+    assert_int_equal(manager.order[1], 0);
+    try_b();
+    assert_int_equal(slot_entry_is_trial(folder_fd, &slots, &trial, &f), 0);
+    assert_true(trial);
+    assert_int_equal(boot_manager_write_order(folder_fd, alone, 1), 0);
+    assert_int_equal(slot_entry_withdraw(folder_fd, &slot_b, &f), 0);
+    assert_int_equal(boot_manager_read(folder_fd, &manager), 0);
+    assert_int_equal(manager.order_count, 0);
+}
+
 static void test_trial(void **state)
 {
-    static const uint16_t order[] = { 7, 2 };
+    static const uint16_t order[] = { 7, 2 }, other_first[] = { 0, 2 }, own_first[] = { 2, 0 };
     struct failure f = FAILURE_NONE;
     bool trial = true;
 
     (void)state;
-    assert_int_equal(slot_entry_is_trial(folder_fd, &slot_b, &trial, &f), 0);
+    assert_int_equal(slot_entry_is_trial(folder_fd, &slots, &trial, &f), 0);
     assert_false(trial); /* a new disk */
     assert_int_equal(slot_entry_exists(folder_fd, &slot_b, &trial, &f), 0);
     assert_false(trial);
     try_b();
-    assert_int_equal(slot_entry_is_trial(folder_fd, &slot_b, &trial, &f), 0);
+    assert_int_equal(slot_entry_is_trial(folder_fd, &slots, &trial, &f), 0);
     assert_true(trial);
     assert_int_equal(slot_entry_exists(folder_fd, &slot_b, &trial, &f), 0);
     assert_true(trial);
     assert_int_equal(boot_manager_write_order(folder_fd, order, 2), 0);
-    assert_int_equal(slot_entry_is_trial(folder_fd, &slot_b, &trial, &f), 0);
+    assert_int_equal(slot_entry_is_trial(folder_fd, &slots, &trial, &f), 0);
     assert_false(trial);
-    assert_true(slot_entry_is_trial(-1, &slot_b, &trial, &f) < 0);
+    /* Both are in the order, as after a second update or a rollback. */
+    assert_int_equal(boot_manager_write_entry(folder_fd, 0, "Broch A", &slot_a), 0);
+    assert_int_equal(boot_manager_write_order(folder_fd, other_first, 2), 0);
+    assert_int_equal(slot_entry_is_trial(folder_fd, &slots, &trial, &f), 0);
+    assert_true(trial);
+    assert_int_equal(boot_manager_write_order(folder_fd, own_first, 2), 0);
+    assert_int_equal(slot_entry_is_trial(folder_fd, &slots, &trial, &f), 0);
+    assert_false(trial);
+    assert_true(slot_entry_is_trial(-1, &slots, &trial, &f) < 0);
 }
 
 static void test_refused(void **state)
@@ -124,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_withdraw, reset),
+        cmocka_unit_test_setup(test_withdraw_from_order, reset),
         cmocka_unit_test_setup(test_trial, reset),
         cmocka_unit_test_setup(test_refused, reset),
     };

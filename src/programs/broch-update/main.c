@@ -264,7 +264,7 @@ static void try_slots(const struct machine *machine, struct text *t)
     else
         r = slot_devices_find(machine->facts.partuuid, &slots, &why);
     if (r == 0)
-        r = slot_entry_is_trial(efivars, &slots.running, &trial, &why);
+        r = slot_entry_is_trial(efivars, &slots, &trial, &why);
     if (r == 0)
         add_slots(&slots, trial, t);
     else if (arg_json)
