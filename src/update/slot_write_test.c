@@ -1,4 +1,4 @@
-/* Copying and comparing; mkfs.fat, mounts and a real slot are in tests/vm/update_test.c. */
+/* Copying and comparing; mkfs.fat, mounts and a real slot are in tests/vm/power_test.c. */
 #include "update/slot_write.h"
 
 #include <errno.h>

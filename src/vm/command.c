@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "vm/block_server.h"
 
 _Static_assert(3 + 2 * VM_DISKS_MAX <= SANDBOX_BINDS_MAX, "every file of a machine has a bind");
 
@@ -90,11 +91,6 @@ void vm_snapshot_name(size_t disk_index, char ret_name[static VM_SNAPSHOT_NAME_M
     (void)snprintf(ret_name, VM_SNAPSHOT_NAME_MAX, "disk%zu.snapshot.qcow2", disk_index);
 }
 
-void vm_writes_name(size_t disk_index, char ret_name[static VM_SNAPSHOT_NAME_MAX])
-{
-    (void)snprintf(ret_name, VM_SNAPSHOT_NAME_MAX, "disk%zu.writes", disk_index);
-}
-
 const char *vm_variables_name(const struct vm_config *config)
 {
     return config->secure_boot ? "variables.fd" : "variables-setup.fd";
@@ -147,7 +143,11 @@ static void add_firmware(struct vm_command *c, const struct vm_config *config)
     addf(c, "-global", "driver=cfi.pflash01,property=secure,value=on");
     addf(c, "-global", "ICH9-LPC.disable_s3=1");
     addf(c, "-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" FIRMWARE_CODE);
-    addf(c, "-drive", "if=pflash,unit=1,format=raw,file=/vm/%s", vm_variables_name(config));
+    if (config->served)
+        addf(c, "-drive", "if=pflash,unit=1,format=raw,file=nbd+unix:///%d?socket=/vm/%s",
+             BLOCK_SERVER_VARIABLES, BLOCK_SERVER_SOCKET);
+    else
+        addf(c, "-drive", "if=pflash,unit=1,format=raw,file=/vm/%s", vm_variables_name(config));
     /* The firmware's own network is off: it would try PXE and HTTP for half a minute. */
     addf(c, "-fw_cfg", "name=opt/org.tianocore/IPv4Support,string=no");
     addf(c, "-fw_cfg", "name=opt/org.tianocore/IPv6Support,string=no");
@@ -221,16 +221,12 @@ static void add_layers(struct vm_command *c, const struct vm_disk *disk, size_t 
     }
 }
 
-/* On top of all layers: what reaches it is what the guest wrote, in that order. */
-static void add_write_log(struct vm_command *c, size_t index)
+/* One layer, which is the server's: it has no place here. */
+static void add_served(struct vm_command *c)
 {
-    char name[VM_SNAPSHOT_NAME_MAX];
-
-    vm_writes_name(index, name);
-    addf(c, "-blockdev", "driver=file,node-name=disk%zu-writes,filename=/vm/%s", index, name);
     addf(c, "-blockdev",
-         "driver=blklogwrites,node-name=disk%zu-logged,file=disk%zu-0,log=disk%zu-writes", index,
-         index, index);
+         "driver=nbd,node-name=disk%d-0,server.type=unix,server.path=/vm/%s,export=%d",
+         BLOCK_SERVER_DISK, BLOCK_SERVER_SOCKET, BLOCK_SERVER_DISK);
 }
 
 /* Which device shows a disk, by its interface. */
@@ -258,9 +254,8 @@ static void add_disk_device(struct vm_command *c, const struct vm_disk *disk, si
         (void)snprintf(serial, sizeof(serial), ",serial=disk%zu", index);
     if (disk->boot_index > 0)
         (void)snprintf(order, sizeof(order), ",bootindex=%d", disk->boot_index);
-    addf(c, "-device", "%s,id=device%zu,drive=disk%zu-%s%s%s%s",
-         disk_devices[disk->interface].driver, index, index, disk->log_writes ? "logged" : "0", bus,
-         serial, order);
+    addf(c, "-device", "%s,id=device%zu,drive=disk%zu-0%s%s%s",
+         disk_devices[disk->interface].driver, index, index, bus, serial, order);
 }
 
 static void add_disks(struct vm_command *c, const struct vm_config *config)
@@ -272,9 +267,10 @@ static void add_disks(struct vm_command *c, const struct vm_config *config)
             addf(c, "-device", "qemu-xhci,id=usb");
             has_usb = true;
         }
-        add_layers(c, &config->disks[i], i);
-        if (config->disks[i].log_writes)
-            add_write_log(c, i);
+        if (config->served && i == BLOCK_SERVER_DISK)
+            add_served(c);
+        else
+            add_layers(c, &config->disks[i], i);
         add_disk_device(c, &config->disks[i], i);
     }
 }

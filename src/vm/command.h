@@ -32,9 +32,6 @@ struct vm_command_fds {
 enum { VM_SNAPSHOT_NAME_MAX = 32 };
 void vm_snapshot_name(size_t disk_index, char ret_name[static VM_SNAPSHOT_NAME_MAX]);
 
-/* The log of a disk's writes in the machine's folder. */
-void vm_writes_name(size_t disk_index, char ret_name[static VM_SNAPSHOT_NAME_MAX]);
-
 /* Name of the variable store in the machine's folder: one with keys, another in setup mode, so that
  * switching Secure Boot off and on does not lose entries. */
 const char *vm_variables_name(const struct vm_config *config);

@@ -173,21 +173,25 @@ static void test_disks(void **state)
     }
 }
 
-static void test_write_log(void **state)
+static void test_served(void **state)
 {
     struct vm_config config = machine();
     _cleanup_vm_command_ struct vm_command c = { .string_count = 0 };
 
     (void)state;
-    config.disks[0] = (struct vm_disk){ .path = "/x/a", .log_writes = true };
+    config.served = true;
+    config.disks[0] = (struct vm_disk){ .path = "/x/a" };
     config.disks[1] = (struct vm_disk){ .path = "/x/b" };
     assert_int_equal(vm_command_qemu(&config, false, &fds, &c), 0);
-    assert_true(has_value(&c, "-blockdev", "node-name=disk0-writes,filename=/vm/disk0.writes"));
     assert_true(has_value(&c, "-blockdev",
-                          "driver=blklogwrites,node-name=disk0-logged,file=disk0-0,"
-                          "log=disk0-writes"));
-    assert_true(has_value(&c, "-device", "drive=disk0-logged,"));
+                          "driver=nbd,node-name=disk0-0,server.type=unix,"
+                          "server.path=/vm/blocks.sock,export=0"));
+    assert_true(has_value(&c, "-drive",
+                          "if=pflash,unit=1,format=raw,file=nbd+unix:///1?socket=/vm/blocks.sock"));
+    assert_true(has_value(&c, "-device", "drive=disk0-0,"));
     assert_true(has_value(&c, "-device", "drive=disk1-0,"));
+    assert_false(has_value(&c, "-blockdev", "filename=/in/disk0"));
+    assert_true(has_value(&c, "-blockdev", "filename=/in/disk1"));
 }
 
 static void test_escaping_and_extras(void **state)
@@ -279,7 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_firmware),     cmocka_unit_test(test_direct),
         cmocka_unit_test(test_virtual_time), cmocka_unit_test(test_disks),
-        cmocka_unit_test(test_write_log),    cmocka_unit_test(test_escaping_and_extras),
+        cmocka_unit_test(test_served),       cmocka_unit_test(test_escaping_and_extras),
         cmocka_unit_test(test_network),      cmocka_unit_test(test_overlay),
         cmocka_unit_test(test_swtpm),
     };

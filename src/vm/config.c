@@ -48,10 +48,19 @@ static int check_disk(const struct vm_disk *disk, struct failure *f)
         return REFUSE(f, "disk '%s': bad serial '%s'", disk->path, disk->serial);
     if (disk->backing && disk->format != VM_DISK_QCOW2)
         return REFUSE(f, "disk '%s': only a qcow2 file can stand on another", disk->path);
-    if (disk->log_writes && (disk->read_only || disk->interface == VM_DISK_CDROM))
-        return REFUSE(f, "disk '%s': there are no writes to log", disk->path);
     if (disk->boot_index < 0)
         return REFUSE(f, "disk '%s': negative boot index", disk->path);
+    return 0;
+}
+
+static int check_served(const struct vm_config *config, struct failure *f)
+{
+    const struct vm_disk *disk = &config->disks[0];
+
+    if (config->served &&
+        (config->boot != VM_BOOT_FIRMWARE || !disk->path || disk->format != VM_DISK_RAW ||
+         disk->read_only || disk->snapshot || disk->interface == VM_DISK_CDROM))
+        return REFUSE(f, "a block server has firmware's variables and a raw disk to write to");
     return 0;
 }
 
@@ -116,6 +125,8 @@ int vm_config_check(const struct vm_config *config, struct failure *f)
     if (config->icount && config->accel == VM_ACCEL_KVM)
         return REFUSE(f, "virtual time needs emulation");
     r = check_boot(config, f);
+    if (r == 0)
+        r = check_served(config, f);
     if (r == 0)
         r = check_network(config, f);
     for (size_t i = 0; r == 0 && i < vm_config_disk_count(config); i++)

@@ -41,9 +41,8 @@ struct vm_disk {
     enum vm_disk_format backing_format;
     const char *serial; /* letters, digits, '-', '_' and '.', at most 20; NULL: "disk<index>" */
     bool read_only;
-    bool snapshot;   /* what the guest writes is gone at the end of each start */
-    bool log_writes; /* every write goes to disk<index>.writes in the folder, too (write_log.h) */
-    int boot_index;  /* > 0: place in the firmware's order; 0: the firmware decides */
+    bool snapshot;  /* what the guest writes is gone at the end of each start */
+    int boot_index; /* > 0: place in the firmware's order; 0: the firmware decides */
 };
 
 enum vm_accel {
@@ -77,6 +76,8 @@ struct vm_config {
     const char *cmdline; /* direct boot; passed byte for byte; may be NULL */
 
     struct vm_disk disks[VM_DISKS_MAX]; /* ends at the first without a path */
+    bool served; /* the first disk (raw) and the variable store are had from a block server in the
+                    folder (block_server.h), which runs before each start */
 
     bool secure_boot; /* firmware: enrol PK, KEK and db from `keys`; off: setup mode, no keys */
     const char *keys; /* folder with PK.crt, KEK.crt and db.crt, PEM or DER */

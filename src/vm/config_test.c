@@ -60,6 +60,13 @@ static void test_refusals(void **state)
             config.forwards[0].guest_port = 22);
     REFUSED("time", config.clock = "yesterday");
     REFUSED("time", config.clock = "2001-02-03T04:05:0,");
+    REFUSED("block server", config.served = true);
+    REFUSED("block server", config.served = true;
+            config.disks[0] = ((struct vm_disk){ .path = "/d", .format = VM_DISK_QCOW2 }));
+    REFUSED("block server", config.served = true;
+            config.disks[0] = ((struct vm_disk){ .path = "/d", .read_only = true }));
+    REFUSED("block server", config.served = true; config.boot = VM_BOOT_DIRECT;
+            config.kernel = "/k"; config.disks[0] = ((struct vm_disk){ .path = "/d" }));
     REFUSED("boot index", config.disks[0] = ((struct vm_disk){ .path = "/d", .boot_index = -1 }));
 }
 

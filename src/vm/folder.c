@@ -161,24 +161,6 @@ void vm_folder_drop_snapshots(const struct vm_config *config)
     }
 }
 
-int vm_folder_make_logs(const struct vm_config *config, struct failure *f)
-{
-    for (size_t i = 0; i < vm_config_disk_count(config); i++) {
-        char name[VM_SNAPSHOT_NAME_MAX];
-        _cleanup_free_ char *path = NULL;
-        int r;
-
-        if (!config->disks[i].log_writes)
-            continue;
-        vm_writes_name(i, name);
-        path = text_make("%s/%s", config->folder, name);
-        r = path ? file_write(path, "", 0, 0600, f) : out_of_memory(f);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 int vm_folder_make_snapshots(const struct vm_config *config, struct failure *f)
 {
     vm_folder_drop_snapshots(config);

@@ -14,9 +14,6 @@ MUST_USE int vm_folder_prepare(const struct vm_config *config, struct failure *f
 /* Removes what the firmware and the TPM remember: every variable store, and tpm/. */
 MUST_USE int vm_folder_forget(const char *folder, struct failure *f);
 
-/* An empty log for each disk whose writes are logged; what a former start left is gone. */
-MUST_USE int vm_folder_make_logs(const struct vm_config *config, struct failure *f);
-
 /* New snapshot files for the disks that want one; what a former start left is removed. */
 MUST_USE int vm_folder_make_snapshots(const struct vm_config *config, struct failure *f);
 void vm_folder_drop_snapshots(const struct vm_config *config);

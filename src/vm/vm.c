@@ -523,8 +523,6 @@ int vm_start(struct vm *vm, struct failure *f)
     if (r == 0)
         r = vm_folder_make_snapshots(&vm->config, f);
     if (r == 0)
-        r = vm_folder_make_logs(&vm->config, f);
-    if (r == 0)
         r = open_log(vm, f);
     if (r == 0)
         r = start_processes(vm, f);

@@ -19,13 +19,17 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/hex.h"
 #include "base/text.h"
+#include "sys/boot_entry.h"
 #include "sys/file.h"
 #include "sys/spawn.h"
+#include "vm/block_journal.h"
+#include "vm/block_server.h"
 #include "vm/command.h"
 #include "vm/fixture_test.h"
+#include "vm/variable_store.h"
 #include "vm/variables.h"
-#include "vm/write_log.h"
 
 #define SECONDS(n) ((n)*NS_PER_S)
 
@@ -381,26 +385,77 @@ static void test_keyboard(void **state)
     vm_close(vm);
 }
 
-/* The firmware keeps its variables elsewhere, so a disk that it only looks at has an empty log. */
-static void test_write_log(void **state)
+static size_t writes_to(const struct block_journal *journal, enum block_server_export export)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < journal->count; i++)
+        count += journal->entries[i].kind == BLOCK_JOURNAL_WRITE &&
+                 journal->entries[i].export == (uint32_t) export;
+    return count;
+}
+
+/* What the tool says is what our reader of the flash says. */
+static void expect_variable(const char *path, const uint8_t *flash, size_t size, const char *name,
+                            const char *guid_text)
+{
+    _cleanup_free_ char *expected = NULL, *found = NULL;
+    uint8_t guid[BOOT_ENTRY_GUID_SIZE];
+    struct variable_store store;
+    struct variable variable;
+
+    OK(vm_variables_get(tree, path, name, guid_text, &expected, &f));
+    assert_int_equal(boot_entry_guid_parse(guid_text, guid), 0);
+    assert_int_equal(variable_store_open(flash, size, &store), 0);
+    assert_true(variable_store_find(&store, name, guid, &variable));
+    found = malloc(2 * variable.size + 1);
+    assert_non_null(found);
+    hex_encode(variable.data, variable.size, found);
+    assert_string_equal(found, expected);
+}
+
+/* A journal repeated on the former flash gives the flash that the firmware left; a disk that it
+ * only looks at has no writes in it. */
+static void test_served(void **state)
 {
     struct place *place = *state;
     struct vm_config config = firmware_machine(place);
     _cleanup_free_ char *disk = text_make("%s/disk.raw", place->folder);
-    _cleanup_free_ char *path = text_make("%s/disk0.writes", place->machine);
-    _cleanup_write_log_ struct write_log log = WRITE_LOG_NONE;
+    _cleanup_free_ char *flash = text_make("%s/%s", place->machine, vm_variables_name(&config));
+    _cleanup_free_ char *former = text_make("%s/former.fd", place->folder);
+    _cleanup_free_ char *socket = text_make("%s/" BLOCK_SERVER_SOCKET, place->machine);
+    _cleanup_free_ char *path = text_make("%s/journal", place->folder);
+    const struct block_server_config blocks = { .socket = socket,
+                                                .journal = path,
+                                                .exports = { disk, flash } };
+    _cleanup_block_journal_ struct block_journal journal = BLOCK_JOURNAL_NONE;
+    _cleanup_free_ uint8_t *repeated = NULL, *left = NULL;
+    _cleanup_close_ int fd = -1;
+    size_t size, left_size;
     struct vm *vm = NULL;
+    pid_t server;
 
     OK(file_write(disk, "", 0, 0600, &f));
     assert_int_equal(truncate(disk, 1 << 20), 0);
-    config.disks[0] = (struct vm_disk){ .path = disk, .format = VM_DISK_RAW, .log_writes = true };
+    config.served = true;
+    config.disks[0] = (struct vm_disk){ .path = disk, .format = VM_DISK_RAW };
     OK(vm_open(&config, &vm, &f));
+    OK(file_copy(flash, former, 0600, &f));
+    OK(block_server_start(&blocks, &server, &f));
     OK(vm_start(vm, &f));
     wait_for(vm, "BdsDxe: No bootable option or device was found.", 60);
-    OK(vm_stop(vm, 0, &f));
-    OK(write_log_open(path, &log, &f));
-    for (size_t i = 0; i < log.count; i++)
-        assert_int_equal(log.entries[i].count, 0); /* flushes at most */
+    OK(vm_power_cut(vm, &f));
+    block_server_stop(server);
+    OK(block_journal_open(path, &journal, &f));
+    assert_int_equal(writes_to(&journal, BLOCK_SERVER_DISK), 0);
+    assert_true(writes_to(&journal, BLOCK_SERVER_VARIABLES) > 0);
+    fd = open(former, O_RDWR | O_CLOEXEC);
+    OK(block_journal_apply(&journal, BLOCK_SERVER_VARIABLES, 0, journal.count, fd, &f));
+    OK(file_read(former, SIZE_MAX / 2, &repeated, &size, &f));
+    OK(file_read(flash, SIZE_MAX / 2, &left, &left_size, &f));
+    assert_int_equal(size, left_size);
+    assert_memory_equal(repeated, left, size);
+    expect_variable(flash, left, size, "BootOrder", VM_GUID_GLOBAL);
     vm_close(vm);
 }
 
@@ -487,7 +542,7 @@ int main(int argc, char **argv)
         TEST(test_lost_tpm_is_an_end),
         TEST(test_firmware_speaks_and_listens),
         TEST(test_keyboard),
-        TEST(test_write_log),
+        TEST(test_served),
         TEST(test_enrolled_keys),
         TEST(test_boot_entries),
     };

@@ -114,7 +114,7 @@ BROCH = Policy(
         "src/node/cgroup.c": "writes to cgroupfs: tests/vm/confine_test.c",
         "src/work/confine*.c": "acts on a kernel as root: tests/vm/confine_test.c",
         "src/programs/broch-update/machine.c": "reads files of a running machine: VM tests of updates",
-        "src/update/apply.c": "the order of tested parts; tests/vm/update_test.c runs the whole",
+        "src/update/apply.c": "the order of tested parts; tests/vm/power_test.c runs the whole",
         "src/base/cleanup.h": "three releases by attribute; every unit test runs them under ASan",
     },
     data=("tests/*/corpus/*", "tests/*/data/*", "src/*/testdata/*", "tests/mutants/patches/*"),
