@@ -167,6 +167,40 @@ static void a_question_costs_few_bytes(void **state)
     test_side_close(&b);
 }
 
+/* Ranks count among the ids of one moment: what others bring or take away meanwhile moves none. */
+static void ranks_hold_while_a_set_changes(void **state)
+{
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+    struct shape shape = { 1000, 10, 5, 0 };
+    struct output o = output_make(bytes, sizeof(bytes));
+    struct test_side a, b;
+
+    test_side_open(&a, 3000, 100);
+    test_side_open(&b, 3000, 100);
+    fill(&a, &b, &shape, 1);
+    sync_open(a.sync, test_salt, NULL);
+    sync_listen(b.sync, test_salt, false);
+    assert_int_equal(sync_send(a.sync, &o), 1);
+    assert_int_equal(sync_receive(b.sync, bytes, o.size), 0);
+    for (uint64_t number = 5000; number < 5050; number++)
+        test_side_add(&a, number, 1);
+    for (uint64_t number = 1; number < 100; number += 7) {
+        struct digest key = digest_bytes(&number, sizeof(number));
+
+        assert_true(index_delete(a.index, &key));
+    }
+    test_side_add(&a, 1003, 2); /* one of the ten that b asks for */
+    (void)test_talk(&a, &b);
+    assert_int_equal(sync_state(a.sync), SYNC_DIFFERENT);
+    assert_int_equal(b.taken, 9);
+    assert_int_equal(a.taken, 5);
+    (void)test_session(&a, &b, NULL);
+    check_equal(&a, &b);
+    assert_int_equal(b.taken, 9 + 50 + 1);
+    test_side_close(&a);
+    test_side_close(&b);
+}
+
 /* The aims that bytes are counted for: 620 besides the elements up to 64 of a hundred thousand when
  * half are to be asked for; 24 each from 65 on, in two round trips. */
 static void bytes_are_few(void **state)
@@ -522,6 +556,7 @@ int main(void)
         cmocka_unit_test(the_cheapest_path_is_taken),
         cmocka_unit_test(a_collision_costs_time_only),
         cmocka_unit_test(a_question_costs_few_bytes),
+        cmocka_unit_test(ranks_hold_while_a_set_changes),
         cmocka_unit_test(bytes_are_few),
         cmocka_unit_test(too_few_sums_are_said),
         cmocka_unit_test(a_fresh_salt_may_be_refused),
