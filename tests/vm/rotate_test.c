@@ -87,7 +87,6 @@ static void test_dbx(void **state)
     assert_non_null(strstr(output, "a boot file's hash"));
     assert_non_null(strstr(output, "running slot"));
     apply(place, "revoke.auth", EXIT_CODE_VERIFICATION_FAILED, "BR-SECUREBOOT-REVOKES");
-    /* The former state was sealed for as well, and is no way in any more: one route is left. */
     restart(place);
     expect_opened_by_tpm(place);
 }
