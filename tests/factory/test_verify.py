@@ -9,8 +9,8 @@ import unittest
 import lab
 import pe
 
-# Sections whose content the stub measures: a changed byte is another PCR 11.
 LISTS = {"components in sbom.spdx.json", "components in sbom.cdx.json"}  # both know the sums of files and sections
+# Sections whose content the stub measures: a changed byte is another PCR 11.
 MEASURED = {".linux", ".osrel", ".cmdline", ".initrd", ".uname", ".sbat", ".pcrpkey"}
 
 
