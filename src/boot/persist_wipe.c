@@ -50,17 +50,14 @@ int persist_wipe(struct stage1 *s, const char *device, struct opening *o, struct
 }
 
 /* A header that cannot be used any more is made anew with the rest. */
-int persist_wipe_resume(struct stage1 *s, const char *device, struct opening *o, struct failure *f)
+int persist_wipe_resume(struct stage1 *s, const char *device, struct failure *f)
 {
+    struct opening o = { .volume = NULL };
     struct failure ignored = FAILURE_NONE;
-    int r = volume_open(device, &o->volume, &ignored);
+    int r = volume_open(device, &o.volume, &ignored);
 
     remember(s, s->persist.header.uuid);
-    if (r == 0 && s->persist.sealed.size > 0 &&
-        volume_binding(o->volume, &o->binding, &ignored) == 0 &&
-        persist_tpm_unlock(s, o, &ignored) == 0)
-        persist_tpm_release(s, o);
-    r = r == 0 ? destroy(s, device, o, f) : persist_mark(device, true, f);
-    forget(s, o);
+    r = r == 0 ? destroy(s, device, &o, f) : persist_mark(device, true, f);
+    forget(s, &o);
     return r;
 }

@@ -50,6 +50,7 @@ struct stage1_persist {
     unsigned token;            /* the one that it came from */
     unsigned places;           /* in the TPM, of that or of newer ones: a set (disk/seal.h) */
     struct failure refusal;    /* why it gave none; FAILURE_NONE when nothing was sealed */
+    bool doomed;               /* the label says that the disk is to be wiped */
     char wiped[LUKS_HEADER_UUID_SIZE]; /* the disk that was wiped in this start */
 };
 

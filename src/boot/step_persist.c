@@ -127,13 +127,19 @@ static int adopt_table(struct stage1 *s, struct failure *f)
     return r < 0 ? r : step_slot_renamed(s, f);
 }
 
+static int look_for_owner(const struct stage1 *s, bool *ret, struct failure *f)
+{
+    *ret = false;
+    return s->tpm_present ? seal_is_owned(ret, f) : 0;
+}
+
 /* A disk that was there has gone, or somebody took its header away. A new one would be a machine
  * without its state, its keys and its people, and nobody asked for that. Whoever does, clears the
- * TPM: what was sealed for the old disk goes with it. */
+ * TPM: what was sealed for the old disk goes with it. Or wiped it in this start. */
 static int check_owner(const struct stage1 *s, struct failure *f)
 {
     bool owned = false;
-    int r = s->tpm_present ? seal_is_owned(&owned, f) : 0;
+    int r = s->persist.wiped[0] ? 0 : look_for_owner(s, &owned, f);
 
     if (r == 0 && owned)
         r = failure_set(f, CODE_PERSIST_OWNED, -EKEYREJECTED, "%s is empty, and the TPM is not",
@@ -146,7 +152,7 @@ static int check_owner(const struct stage1 *s, struct failure *f)
  * its authorization follows from the volume key, and must not be that of a disk that is gone. */
 static int make(struct stage1 *s, const char *device, struct opening *o, struct failure *f)
 {
-    int r = s->persist.wiped[0] ? 0 : check_owner(s, f);
+    int r = check_owner(s, f);
 
     if (r < 0)
         return r;
@@ -213,6 +219,16 @@ static int note_generation(struct stage1 *s, int fd, struct failure *f)
     return r;
 }
 
+/* The label says that the disk is to be wiped, and nobody in it asks for that. */
+static void spare(struct stage1 *s, const struct opening *o)
+{
+    struct failure f = FAILURE_NONE;
+
+    stage1_note(s, "wipe-refused", "nobody asked for it");
+    if (volume_finish(o->volume, &f) < 0)
+        stage1_note(s, "label-stays", f.text);
+}
+
 /* What can only be done while the volume key is here, then the generation's own start. A disk that
  * is to be wiped gets none of it. */
 static int use_whole(struct stage1 *s, const struct opening *o, bool *ret_wipe, struct failure *f)
@@ -224,6 +240,8 @@ static int use_whole(struct stage1 *s, const struct opening *o, bool *ret_wipe, 
     *ret_wipe = persist_request_wants_wipe(s, o, fd);
     if (*ret_wipe)
         return 0;
+    if (s->persist.doomed && !s->attempts.on_trial)
+        spare(s, o);
     if (strcmp(s->facts.persist.route, "recovery") == 0)
         persist_tpm_enroll(s, o);
     else
@@ -249,24 +267,44 @@ static int use(struct stage1 *s, const struct opening *o, bool *ret_wipe, struct
     return r;
 }
 
+/* An open disk, used; or wiped, and then one that is being made. */
+static int open_and_use(struct stage1 *s, const char *device, struct opening *o, struct failure *f)
+{
+    bool wipe = false;
+    int r = open_disk(s, device, o, f);
+
+    if (r == 0)
+        r = use(s, o, &wipe, f);
+    return r < 0 || !wipe ? r : persist_wipe(s, device, o, f);
+}
+
+/* As long as the TPM belongs to a disk, one that is to be wiped is opened like any other. */
+static int look_for_doom(struct stage1 *s, const char *device, struct failure *f)
+{
+    bool owned;
+    int r = look_for_owner(s, &owned, f);
+
+    if (r < 0)
+        return r;
+    if (!owned)
+        return persist_wipe_resume(s, device, f);
+    s->persist.doomed = true;
+    s->persist.content = PERSIST_OURS;
+    return 0;
+}
+
 static int open_or_make(struct stage1 *s, struct opening *o, struct failure *f)
 {
-    bool wipe = s->persist.content == PERSIST_WIPING, make_it = s->persist.content != PERSIST_OURS;
     char device[NODE_PATH_SIZE];
+    bool wipe = false;
     int r = 0;
 
     node_path(&s->persist.device, device);
-    if (wipe) {
-        r = persist_wipe_resume(s, device, o, f);
-    } else if (!make_it) {
-        r = open_disk(s, device, o, f);
-        if (r == 0)
-            r = use(s, o, &wipe, f);
-        if (r == 0 && wipe)
-            r = persist_wipe(s, device, o, f);
-        make_it = wipe;
-    }
-    if (r < 0 || !make_it)
+    if (s->persist.content == PERSIST_WIPING)
+        r = look_for_doom(s, device, f);
+    if (r == 0 && s->persist.content == PERSIST_OURS)
+        r = open_and_use(s, device, o, f);
+    if (r < 0 || s->persist.content == PERSIST_OURS)
         return r;
     r = make(s, device, o, f);
     return r < 0 ? r : use(s, o, &wipe, f);

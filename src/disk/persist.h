@@ -18,7 +18,7 @@
 
 enum persist_content {
     PERSIST_EMPTY,      /* zeros where a header would be: a disk that was just written */
-    PERSIST_WIPING,     /* ours, to be wiped whatever comes: nothing of it is used any more */
+    PERSIST_WIPING,     /* ours, and wiping it has begun, if nobody else wrote its label */
     PERSIST_UNFINISHED, /* ours, and making it was cut short: nothing of it was ever used */
     PERSIST_OURS,
     PERSIST_FOREIGN, /* anything else; never overwritten */

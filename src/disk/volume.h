@@ -46,7 +46,7 @@ const char *volume_uuid(const struct volume *v);
 bool volume_is_finished(struct volume *v);
 MUST_USE int volume_finish(struct volume *v, struct failure *f);
 
-/* Labels it as one that is being wiped: from here on every start ends with a new disk. */
+/* Labels it as one that is being wiped. */
 MUST_USE int volume_doom(struct volume *v, struct failure *f);
 
 /* What the header says the volume is; refused when it is not what Broch makes. */

@@ -96,6 +96,7 @@ BROCH = Policy(
         "src/image/uki.c": "runs ukify and osslsigncode: tests/factory/test_uki.py",
         "src/sys/sandbox.c": "spawn_test.c runs programs in it, tests/factory as another user",
         "src/update/ticket.c": "asks a TPM: VM tests count the commands of the next start",
+        "src/programs/broch-verdict/epoch.c": "asks a machine's TPM: tests/vm/requests_test.c",
         "src/programs/broch-verdict/checks.c": "runs programs of a machine: VM tests run it",
         "src/boot/disk_library.c": "passes calls on to an object of the verified root: VM tests run it",
         "src/disk/library.c": "a table of functions: VM tests run it",

@@ -14,7 +14,11 @@
 #include <openssl/sha.h>
 
 #include "base/cleanup.h"
+#include "base/hex.h"
 #include "base/text.h"
+#include "disk/derive.h"
+#include "disk/luks_header.h"
+#include "disk/volume.h"
 #include "sys/efivars.h"
 #include "sys/file.h"
 #include "vm/variables.h"
@@ -28,6 +32,7 @@ enum {
     PERSIST_INDEX = 2, /* disk.c: two slots, then persist */
     HEADER_BINARY = 4096,
     HEADER_SIZE_AT = 8,
+    HEADER_LABEL_AT = 24,
     HEADER_SUM_AT = 448,
     HEADER_SIZE = 16 << 10, /* of each of the two, the JSON included */
 };
@@ -48,8 +53,10 @@ char opened_key[RECOVERY_KEY_TEXT_SIZE];
 void read_recovery_key(struct place *place, char ret[static RECOVERY_KEY_TEXT_SIZE])
 {
     const char *console = vm_console(place->vm);
-    const char *found = strstr(console, "has a new recovery key");
+    const char *found = NULL;
 
+    while ((console = strstr(console, "has a new recovery key")) != NULL)
+        found = console++;
     if (!found)
         fail_msg("no recovery key was shown");
     found = strstr(found, "\n    ");
@@ -258,7 +265,25 @@ void restore_headers(struct place *place, const char *file)
     write_persist(place, 0, bytes, size);
 }
 
-/* One header: SHA-256 over all of it, with zeros where the sum is. */
+/* SHA-256 over all of it, with zeros where the sum is. */
+static void fix_header(uint8_t header[static HEADER_SIZE])
+{
+    memset(header + HEADER_SUM_AT, 0, SHA256_DIGEST_LENGTH);
+    (void)SHA256(header, HEADER_SIZE, header + HEADER_SUM_AT);
+}
+
+void label_headers(struct place *place, const char *label)
+{
+    _cleanup_free_ uint8_t *bytes = read_persist(place, 0, 2 * HEADER_SIZE);
+
+    for (uint8_t *header = bytes; header < bytes + 2 * HEADER_SIZE; header += HEADER_SIZE) {
+        memset(header + HEADER_LABEL_AT, 0, LUKS_HEADER_LABEL_SIZE);
+        memcpy(header + HEADER_LABEL_AT, label, strlen(label));
+        fix_header(header);
+    }
+    write_persist(place, 0, bytes, 2 * HEADER_SIZE);
+}
+
 static void edit_header(uint8_t header[static HEADER_SIZE], const char *after, const char *old,
                         const char *new)
 {
@@ -275,8 +300,7 @@ static void edit_header(uint8_t header[static HEADER_SIZE], const char *after, c
     memcpy(at, new, strlen(new));
     length = strlen(json);
     memset(json + length, 0, room - length);
-    memset(header + HEADER_SUM_AT, 0, SHA256_DIGEST_LENGTH);
-    (void)SHA256(header, HEADER_SIZE, header + HEADER_SUM_AT);
+    fix_header(header);
 }
 
 void edit_headers(struct place *place, const char *after, const char *old, const char *new)
@@ -303,6 +327,35 @@ char *with_tpm(struct place *place, const char *line)
 
     assert_non_null(script);
     return in_tree_output(place, &arguments);
+}
+
+static void owner_of(struct place *place, char ret[static 2 * DERIVE_SIZE + 1])
+{
+    _cleanup_secret_ struct secret digits = SECRET_INIT, key = SECRET_INIT, owner = SECRET_INIT;
+    struct volume *v;
+    unsigned group;
+
+    save_headers(place, "headers");
+    assert_int_equal(recovery_key_parse(opened_key, strlen(opened_key), &digits, &group), 0);
+    assert_int_equal(volume_open(place_path(place, "headers"), &v, &place->f), 0);
+    assert_int_equal(volume_unlock(v, &digits, VOLUME_ANY, &key, &place->f), 0);
+    assert_int_equal(derive_owner(&key, volume_uuid(v), &owner, &place->f), 0);
+    volume_close(v);
+    hex_encode(owner.bytes, owner.size, ret);
+}
+
+void write_epoch(struct place *place, unsigned epoch)
+{
+    char owner[2 * DERIVE_SIZE + 1];
+    _cleanup_free_ char *line = NULL;
+
+    assert_true(epoch < 8);
+    owner_of(place, owner);
+    line = text_make("printf '\\0\\0\\0\\0\\0\\0\\0\\%u' >epoch; "
+                     "tpm2_nvwrite -C o -P hex:%s -i epoch " EPOCH_INDEX,
+                     epoch, owner);
+    assert_non_null(line);
+    free(with_tpm(place, line));
 }
 
 void replace_tpm(struct place *place)

@@ -22,7 +22,7 @@ extern char opened_key[RECOVERY_KEY_TEXT_SIZE];
 /* place_setup() with a copy of that machine; ends with place_teardown(). */
 int opened_setup(void **state);
 
-/* The first recovery key on the console of this start. */
+/* The recovery key that was shown last on the console of this start. */
 void read_recovery_key(struct place *place, char ret[static RECOVERY_KEY_TEXT_SIZE]);
 
 /* Cuts the power and starts again, as if the start before had gone well: what stage 1 counts is
@@ -62,6 +62,9 @@ void restore_headers(struct place *place, const char *file);
  * their sums right again: what anybody can do without a key. */
 void edit_headers(struct place *place, const char *after, const char *old, const char *new);
 
+/* Writes another label into both headers, likewise. */
+void label_headers(struct place *place, const char *label);
+
 /* Overwrites bytes of persist. */
 void write_persist(struct place *place, uint64_t offset, const void *bytes, size_t size);
 
@@ -72,6 +75,11 @@ void write_persist(struct place *place, uint64_t offset, const void *bytes, size
  * firmware took it. Prints what the line prints; fails the test when the line ends with another
  * status than 0. Freed by the caller. */
 char *with_tpm(struct place *place, const char *line);
+
+/* Writes the epoch, with the owner's authorization: what only stage 1 has otherwise. The recovery
+ * key of the first start has to open the disk. */
+#define EPOCH_INDEX "0x01800100"
+void write_epoch(struct place *place, unsigned epoch);
 
 /* A TPM that has never seen this machine. */
 void replace_tpm(struct place *place);

@@ -23,8 +23,6 @@
 #include "two_slots.h"
 #include "vm/variables.h"
 
-#define EPOCH_INDEX "0x01800100"
-
 /* A key of the right form that opens nothing. */
 #define WRONG_KEY "000000-000011-000022-000033-000044-000055-000066-000077"
 
@@ -274,35 +272,6 @@ static void test_no_snapshots(void **state)
     assert_non_null(strstr(vm_console(place->vm), "broch stage1 snapshots-refused="));
 }
 
-/* The TPM owner's authorization as hex, by the recovery key: what only stage 1 has otherwise. */
-static void owner_of(struct place *place, char ret[static 2 * DERIVE_SIZE + 1])
-{
-    _cleanup_secret_ struct secret digits = SECRET_INIT, key = SECRET_INIT, owner = SECRET_INIT;
-    struct volume *v;
-    unsigned group;
-
-    save_headers(place, "headers");
-    assert_int_equal(recovery_key_parse(opened_key, strlen(opened_key), &digits, &group), 0);
-    assert_int_equal(volume_open(place_path(place, "headers"), &v, &place->f), 0);
-    assert_int_equal(volume_unlock(v, &digits, VOLUME_ANY, &key, &place->f), 0);
-    assert_int_equal(derive_owner(&key, volume_uuid(v), &owner, &place->f), 0);
-    volume_close(v);
-    hex_encode(owner.bytes, owner.size, ret);
-}
-
-static void raise_epoch(struct place *place)
-{
-    char owner[2 * DERIVE_SIZE + 1];
-    _cleanup_free_ char *line = NULL;
-
-    owner_of(place, owner);
-    line = text_make("printf '\\0\\0\\0\\0\\0\\0\\0\\2' >epoch; "
-                     "tpm2_nvwrite -C o -P hex:%s -i epoch " EPOCH_INDEX,
-                     owner);
-    assert_non_null(line);
-    free(with_tpm(place, line));
-}
-
 /* An older generation stays out, whatever key somebody has, and with every header that the disk
  * ever had. */
 static void test_epoch(void **state)
@@ -310,7 +279,7 @@ static void test_epoch(void **state)
     struct place *place = *state;
 
     save_headers(place, "old-headers");
-    raise_epoch(place);
+    write_epoch(place, 2);
     start(place);
     expect_disk_refusal(place, "BR-UNSEAL-EPOCH");
     assert_int_equal(vm_power_cut(place->vm, &place->f), 0);

@@ -20,6 +20,7 @@
 #include "node/kernel_log.h"
 #include "node/pstore.h"
 #include "programs/broch-verdict/checks.h"
+#include "programs/broch-verdict/epoch.h"
 #include "sys/attribute.h"
 #include "sys/efivars.h"
 #include "sys/lockfile.h"
@@ -260,6 +261,21 @@ static int act(struct verdict *v, struct failure *f)
     return act == TRIAL_ACT_CONFIRM ? take_over(v, f) : keep_order(v, f);
 }
 
+/* Only the confirmed slot asks: what is still on trial, or ended it badly, may be gone again. What
+ * cannot be asked for now is asked for at the next start. */
+static void ask_for_epoch(const struct verdict *v)
+{
+    struct failure f = FAILURE_NONE;
+    int r;
+
+    if (!confirm_is_first(&v->confirm))
+        return;
+    r = epoch_ask(&v->facts, &f);
+    if (r != 0)
+        say(r < 0 ? "epoch-not-asked-for" : "epoch-asked-for",
+            r < 0 ? f.text : v->facts.generation);
+}
+
 static uint64_t now_ns(void)
 {
     struct timespec now;
@@ -305,7 +321,11 @@ static int judge_start(uint64_t timeout_s, struct failure *f)
         say("alone", f->text); /* a disk with one slot has nothing to fall back to */
         return without_slot(&v, f);
     }
-    return r < 0 ? r : act(&v, f);
+    if (r == 0)
+        r = act(&v, f);
+    if (r == 0)
+        ask_for_epoch(&v);
+    return r;
 }
 
 static uint64_t arg_timeout_s = TIMEOUT_S_DEFAULT;
