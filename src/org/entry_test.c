@@ -130,8 +130,17 @@ static void shapes_are_checked(void **state)
     e.operation = ENTRY_DELETE;
     assert_int_equal(entry_encode(&e, bytes, &size), -EINVAL);
     e.field = 0;
+    assert_int_equal(entry_encode(&e, bytes, &size), -EINVAL);
     e.value_size = 0;
     assert_int_equal(entry_encode(&e, bytes, &size), 0);
+    e.field = 1;
+    assert_int_equal(entry_encode(&e, bytes, &size), -EINVAL);
+    e.field = ENTRY_FIELD_MAX + 1;
+    assert_int_equal(entry_encode(&e, bytes, &size), -EINVAL);
+    e.field = 0;
+    e.context_count = ENTRY_CONTEXT_MAX + 1;
+    assert_int_equal(entry_encode(&e, bytes, &size), -EINVAL);
+    e.context_count = 0;
     e.operation = ENTRY_RAISE;
     assert_int_equal(entry_encode(&e, bytes, &size), -EINVAL);
     e.operation = 200; /* a later version's: no shape is known */

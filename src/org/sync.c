@@ -196,9 +196,10 @@ static int on_done(struct sync *s, struct cursor *c)
 /* The ids of what the peer has put off: with them we see how far its chains reach. */
 static int on_end(struct sync *s, struct cursor *c)
 {
-    uint32_t count = cursor_finished(c) ? 0 : (uint32_t)varint_read(c, SYNC_WANTS_MAX);
+    bool none = cursor_finished(c);
+    uint32_t count = none ? 0 : (uint32_t)varint_read(c, SYNC_WANTS_MAX);
 
-    if (++s->turns > SYNC_TURNS_MAX || (count == 0 && !cursor_finished(c)))
+    if (++s->turns > SYNC_TURNS_MAX || (count == 0 && !none))
         return -EBADMSG;
     for (uint32_t i = 0; i < count && !c->failed; i++)
         sync_note_theirs(s, cursor_le64(c));

@@ -495,6 +495,199 @@ static void truncated_messages_end_the_session(void **state)
     }
 }
 
+static bool even_first(void *context, uint32_t slot)
+{
+    return slot % 2 == 0;
+}
+
+/* What others stand on is given before them, whatever its place. */
+static void some_are_given_first(void **state)
+{
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+    struct sync_limits limits = { 1000, 100, 100 };
+    struct sync_owner owner = { .give = test_give, .take = test_take, .first = even_first };
+    struct shape shape = { 500, 0, 41, 0 };
+    unsigned given = 0, first = 0;
+    struct test_side a, b;
+
+    test_side_open(&a, 1000, 100);
+    test_side_open(&b, 1000, 100);
+    (void)sync_free(b.sync);
+    owner.index = b.index;
+    owner.context = &b;
+    assert_int_equal(sync_new(&limits, &owner, &b.sync), 0);
+    fill(&a, &b, &shape, 1);
+    sync_open(a.sync, test_salt, NULL);
+    sync_listen(b.sync, test_salt, false);
+    for (;;) {
+        struct output o = output_make(bytes, sizeof(bytes));
+        struct test_side *to = &b;
+        struct digest key;
+
+        if (sync_send(a.sync, &o) == 0) {
+            to = &a;
+            if (sync_send(b.sync, &o) == 0)
+                break;
+        }
+        if (bytes[0] < SYNC_ELEMENT_KINDS) {
+            memcpy(key.bytes, bytes + 1, DIGEST_SIZE);
+            if (merkle_find(index_trie(b.index), &key) % 2 == 0) {
+                assert_int_equal(given, first); /* no other one was given before */
+                first++;
+            }
+            given++;
+        }
+        assert_int_equal(sync_receive(to->sync, bytes, o.size), 0);
+    }
+    assert_int_equal(given, 41);
+    assert_true(first >= 20 && first <= 21);
+    check_equal(&a, &b);
+    test_side_close(&a);
+    test_side_close(&b);
+}
+
+/* Where a session stands when a message comes. */
+enum stand {
+    STAND_LISTENS, /* nothing was said yet */
+    STAND_OPENED,  /* we sent OPEN */
+    STAND_CELLS,   /* we sent ESTIMATE and cells */
+    STAND_SUMMED,  /* and got SUMS that did not do */
+    STAND_MANY,    /* we sent OPEN and got an ESTIMATE of many */
+};
+
+static void bring_to(struct test_side *a, struct test_side *b, enum stand stand)
+{
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+    struct output o = output_make(bytes, sizeof(bytes));
+
+    if (stand == STAND_LISTENS) {
+        sync_listen(a->sync, test_salt, false);
+        return;
+    }
+    sync_open(a->sync, test_salt, NULL);
+    sync_listen(b->sync, test_salt, false);
+    assert_int_equal(sync_send(a->sync, &o), 1);
+    if (stand == STAND_OPENED)
+        return;
+    assert_int_equal(sync_receive(b->sync, bytes, o.size), 0);
+    o = output_make(bytes, sizeof(bytes));
+    assert_int_equal(sync_send(b->sync, &o), 1);
+    assert_int_equal(bytes[0], TEST_ESTIMATE);
+    if (stand == STAND_MANY) {
+        assert_int_equal(sync_receive(a->sync, bytes, o.size), 0);
+        return;
+    }
+    o = output_make(bytes, sizeof(bytes));
+    assert_int_equal(sync_send(b->sync, &o), 1);
+    if (stand == STAND_SUMMED) {
+        memset(bytes, 7, 2 + 8 * 2);
+        memcpy(bytes, (const uint8_t[]){ 71, 66 }, 2);
+        assert_int_equal(sync_receive(b->sync, bytes, 2 + 8 * 2), 0);
+    }
+}
+
+/* A message, and zeros up to its size. */
+struct wrong {
+    enum stand stand;
+    size_t size;
+    uint8_t bytes[24];
+};
+
+static const struct wrong wrongs[] = {
+    { STAND_LISTENS, 0, { 0 } },
+    { STAND_LISTENS, 16, { 64 } },  /* ASK: cut, and too long */
+    { STAND_LISTENS, 18, { 64 } },  /* */
+    { STAND_LISTENS, 10, { 65 } },  /* OPEN: cut in the root, in the sketch; too long */
+    { STAND_LISTENS, 100, { 65 } }, /* */
+    { STAND_LISTENS, 1 + 16 + 1 + 512 + 1, { 65 } },
+    { STAND_LISTENS, 1 + 16 + 1 + 512, { 66 } }, /* OPEN_FRESH without its salt */
+    { STAND_LISTENS, 1, { 67 } },                /* out of turn: each kind */
+    { STAND_LISTENS, 1, { 68 } },
+    { STAND_LISTENS, 66, { 69 } },
+    { STAND_LISTENS, 16, { 70, 0, 1 } },
+    { STAND_LISTENS, 10, { 71, 65 } },
+    { STAND_LISTENS, 1, { 72 } },
+    { STAND_LISTENS, 3, { 73, 1, 1 } },
+    { STAND_LISTENS, 6, { 74, 1 } },
+    { STAND_LISTENS, 4, { 75 } },
+    { STAND_LISTENS, 4, { 76, 1 } },
+    { STAND_LISTENS, 1, { 77 } },
+    { STAND_LISTENS, 9, { 78 } },
+    { STAND_LISTENS, 1, { 79 } }, /* no such kinds */
+    { STAND_LISTENS, 1, { 255 } },
+    { STAND_LISTENS, 65, { 1 } },   /* an element before anything else */
+    { STAND_OPENED, 2, { 67, 0 } }, /* words with something behind them */
+    { STAND_OPENED, 2, { 68, 0 } },
+    { STAND_OPENED, 2, { 69, 5 } }, /* ESTIMATE: cut, too long, too many */
+    { STAND_OPENED, 67, { 69, 5 } },
+    { STAND_OPENED, 70, { 69, 0xff, 0xff, 0xff, 0xff, 0x0f } },
+    { STAND_OPENED, 16, { 70, 0, 1 } }, /* cells before an estimate */
+    { STAND_OPENED, 17, { 64 } },       /* a question in the answer's place */
+    { STAND_OPENED, 10, { 71, 65 } },
+    { STAND_OPENED, 1, { 72 } },
+    { STAND_OPENED, 1, { 73 } }, /* RANKS: none, cut, beyond the set */
+    { STAND_OPENED, 3, { 73, 0, 0 } },
+    { STAND_OPENED, 2, { 73, 1 } },
+    { STAND_OPENED, 4, { 73, 1, 0xff, 0x7f } },
+    { STAND_OPENED, 2, { 74, 0 } }, /* WANT: none, cut, not rising, too long */
+    { STAND_OPENED, 5, { 74, 1 } },
+    { STAND_OPENED, 10, { 74, 2, 9, 0, 0, 0, 8 } },
+    { STAND_OPENED, 7, { 74, 1 } },
+    { STAND_OPENED, 1, { 75 } }, /* GROUPS: cut, too deep, a stray nibble */
+    { STAND_OPENED, 36, { 75, 64 } },
+    { STAND_OPENED, 36, { 75, 65 } },
+    { STAND_OPENED, 5, { 75, 1, 0x11 } },
+    { STAND_OPENED, 2, { 75, 3 } },
+    { STAND_OPENED, 6, { 75, 0, 1 } },
+    { STAND_OPENED, 5, { 75, 0 } },
+    { STAND_OPENED, 4, { 76, 1, 0, 0 } }, /* LIST out of turn */
+    { STAND_OPENED, 2, { 77, 0 } },       /* END: a count of none, cut, too long */
+    { STAND_OPENED, 5, { 77, 1 } },
+    { STAND_OPENED, 11, { 77, 1 } },
+    { STAND_OPENED, 8, { 78 } }, /* DONE: cut, too long */
+    { STAND_OPENED, 10, { 78 } },
+    { STAND_CELLS, 10, { 71, 64 } }, /* SUMS: too few, too many, cut, too long */
+    { STAND_CELLS, 10, { 71, 0x81, 3 } },
+    { STAND_CELLS, 9, { 71, 65 } },
+    { STAND_CELLS, 11, { 71, 65 } },
+    { STAND_CELLS, 16, { 70, 0, 1 } }, /* cells are ours to send */
+    { STAND_CELLS, 66, { 69, 5 } },
+    { STAND_SUMMED, 18, { 71, 66 } }, /* once is enough */
+    { STAND_MANY, 66, { 69, 5 } },
+    { STAND_MANY, 3, { 70, 0, 0 } }, /* cells: none, cut, with a gap, too many */
+    { STAND_MANY, 15, { 70, 0, 1 } },
+    { STAND_MANY, 17, { 70, 0, 1 } },
+    { STAND_MANY, 16, { 70, 5, 1 } },
+    { STAND_MANY, 20, { 70, 0, 0x81, 0x40 } },
+    { STAND_MANY, 20, { 70, 0x80, 0x80, 0x20, 1 } },
+    { STAND_MANY, 1, { 72 } },
+};
+
+static void each_wrong_message_ends_the_session(void **state)
+{
+    struct shape shape = { 2500, 150, 160, 0 };
+
+    for (size_t i = 0; i < ARRAY_SIZE(wrongs); i++) {
+        uint8_t bytes[600] = { 0 };
+        struct test_side a, b, *us;
+
+        test_side_open(&a, 3000, 500);
+        test_side_open(&b, 3000, 500);
+        fill(&a, &b, &shape, 1);
+        bring_to(&a, &b, wrongs[i].stand);
+        us = wrongs[i].stand == STAND_CELLS || wrongs[i].stand == STAND_SUMMED ? &b : &a;
+        assert_int_equal(sync_state(us->sync), SYNC_RUNNING);
+        memcpy(bytes, wrongs[i].bytes, sizeof(wrongs[i].bytes));
+        if (sync_receive(us->sync, bytes, wrongs[i].size) == 0)
+            fail_msg("wrong message %zu is taken", i);
+        assert_int_equal(sync_state(us->sync), SYNC_FAILED);
+        assert_int_equal(us->taken, 0);
+        assert_int_equal(sync_receive(us->sync, bytes, 1), 0); /* over: nothing is looked at */
+        test_side_close(&a);
+        test_side_close(&b);
+    }
+}
+
 /* A peer that ends turn after turn, so that we sort and look again and again. */
 static void endless_turns_are_cut_short(void **state)
 {
@@ -564,6 +757,8 @@ int main(void)
         cmocka_unit_test(small_capacities_make_progress),
         cmocka_unit_test(a_hostile_peer_ends_the_session),
         cmocka_unit_test(truncated_messages_end_the_session),
+        cmocka_unit_test(some_are_given_first),
+        cmocka_unit_test(each_wrong_message_ends_the_session),
         cmocka_unit_test(endless_turns_are_cut_short),
         cmocka_unit_test(greed_is_cut_short),
     };
