@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "image/key_change.h"
 #include "sys/file.h"
+#include "vm/variables.h"
 #include "opened.h"
 
 #define HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -85,7 +86,7 @@ static void test_dbx(void **state)
     rotate(place, "dbx.auth", "dbx");
     output = as_root(place, "broch secureboot status");
     assert_non_null(strstr(output, "a boot file's hash"));
-    assert_non_null(strstr(output, "running slot"));
+    assert_non_null(strstr(output, "allowed"));
     apply(place, "revoke.auth", EXIT_CODE_VERIFICATION_FAILED, "BR-SECUREBOOT-REVOKES");
 }
 
@@ -124,26 +125,14 @@ static void test_foreign(void **state)
     apply(place, "dbx.auth", EXIT_CODE_VERIFICATION_FAILED, "BR-SECUREBOOT-SIGNER");
 }
 
-/* The twin: the very same change, given to the firmware by hand. */
+/* The twin: the same hash in dbx, and nobody has sealed for it. */
 static void test_unasked(void **state)
 {
-    static const char variable[] =
-        "/sys/firmware/efi/efivars/dbx-d719b2cb-3d3a-4596-a3bc-dad00e67656f";
     struct place *place = *state;
-    _cleanup_free_ char *command =
-        text_make("f=%s; chattr -i $f 2>/dev/null; { printf '\\147\\0\\0\\0'; "
-                  "cat /run/changes/EFI/broch/dbx.auth; } >/run/change; "
-                  "dd if=/run/change of=$f bs=64k 2>&1 | tail -1; broch secureboot status",
-                  variable);
-    _cleanup_free_ char *output = NULL;
+    const char *variables = place_path(place, "machine/variables.fd");
 
-    put_change(place, KEY_VARIABLE_DBX, HASH, "dbx.auth");
+    assert_int_equal(vm_variables_forbid(fixture_tree, variables, HASH, &place->f), 0);
     start(place);
-    begin(place);
-    output = as_root(place, command);
-    if (!strstr(output, "a boot file's hash"))
-        fail_msg("the firmware did not take it: %s", output);
-    restart(place);
     expect_prompt(place, "BR-UNSEAL-PCR7");
     recover_and_expect_tpm(place);
 }
