@@ -5,7 +5,7 @@
 
 #define ORPHANS_FOR_NS (10 * NS_PER_S)
 
-enum { REPAIR_PACKETS_MAX = 3, ADOPT_PACKETS_MAX = 6, ISLAND_ASKS = 3 };
+enum { REPAIR_PACKETS_MAX = 3, ADOPT_PACKETS_MAX = 6, ISLAND_ASKS = 8 };
 
 /* The record of a member that nothing ever happened to is zero, so that nodes whose rosters differ
  * for a while agree all the same. */

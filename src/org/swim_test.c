@@ -177,6 +177,54 @@ static void test_a_voice_counts_once(void **state)
     bench_free(b);
 }
 
+/* Six of ten, ourselves among them, at the end of the first window. */
+static void test_six_of_ten(void **state)
+{
+    struct wire_frame call, f = { .kind = WIRE_REPORT };
+    struct bench *b = open_inquiry(11, 3, &call);
+
+    f.report = (struct wire_report){ 103, call.call.number, 3 };
+    for (uint16_t i = 4; i < 8; i++)
+        give(b, i, &f);
+    assert_false(run_until(b, b->now_ns + 650 * NS_PER_MS, ROSTER_NONE, WIRE_UNREACHABLE, NULL));
+    assert_int_equal(swim_standing(b->core, 3), WIRE_STANDING_ALIVE);
+    give(b, 8, &f); /* after nine calls our own probes wait for the budget */
+    assert_true(run_until(b, b->now_ns + 1500 * NS_PER_MS, ROSTER_NONE, WIRE_UNREACHABLE, NULL));
+    assert_int_equal(swim_counter(b->core, SWIM_COUNT_VERDICTS_STRONG), 1);
+    bench_free(b);
+}
+
+/* A beat that was overtaken on its way says nothing about the next one. */
+static void test_overtaken_beat(void **state)
+{
+    struct bench *b = bench_new(4, 0);
+
+    run_org(b, 4, ROSTER_NONE, 10);
+    give_beat_turn(b, 3, 0, 100, 10);
+    give_beat_turn(b, 3, 0, 99, 1);
+    assert_false(run_until(b, b->now_ns + 2 * NS_PER_S, 3, WIRE_PROBE, NULL));
+    give_beat_turn(b, 3, 0, 101, 1);
+    assert_true(run_until(b, b->now_ns + 2 * NS_PER_S, 3, WIRE_PROBE, NULL));
+    bench_free(b);
+}
+
+/* A packet that waited in the socket shows that we slept, even when no timer did. */
+static void test_waiting_packet_voids(void **state)
+{
+    for (uint64_t waited_ms = 99; waited_ms <= 101; waited_ms += 2) {
+        struct wire_frame call, f = { .kind = WIRE_ANSWER };
+        struct bench *b = open_inquiry(4, 3, &call);
+        uint8_t bytes[16];
+        struct wire_writer w = { .bytes = bytes, .capacity = sizeof(bytes) };
+
+        assert_int_equal(wire_put(&w, &f), 0);
+        assert_int_equal(feed_late(b, 1, bytes, w.size, waited_ms * NS_PER_MS), 0);
+        assert_int_equal(swim_counter(b->core, SWIM_COUNT_VOIDED), waited_ms > 100);
+        assert_int_equal(inquiry_find(b->core, 3) == NULL, waited_ms > 100);
+        bench_free(b);
+    }
+}
+
 /* Nobody confirms: the verdict is kept to ourselves. */
 static void test_alone_is_not_told(void **state)
 {
@@ -678,6 +726,29 @@ static void test_unstable_is_news(void **state)
     bench_free(b);
 }
 
+/* When the next beat of each is due is not forgotten for a newcomer's sake. */
+static void test_roster_change_keeps_the_edges(void **state)
+{
+    struct bench *b = bench_new(6, 0);
+    struct roster *next = roster_init(malloc(roster_size(NODES_MAX)), NODES_MAX, salt);
+    struct swim_event event = { .kind = SWIM_EVENT_ROSTER, .roster = next };
+    struct wire_frame call;
+    uint16_t slot;
+
+    run_org(b, 6, ROSTER_NONE, 10);
+    give_beat_turn(b, 3, 0, 100, 1);
+    roster_copy(next, b->roster);
+    assert_int_equal(roster_add(next, 300, &slot), 0);
+    roster_seal(next);
+    event.now_ns = b->now_ns;
+    assert_int_equal(swim_step(b->core, &event, &b->out), 0);
+    assert_true(run_until(b, b->now_ns + 1500 * NS_PER_MS, 1, WIRE_CALL, &call));
+    assert_true(call.call.subject == 103);
+    free(b->roster);
+    b->roster = next;
+    bench_free(b);
+}
+
 static void test_roster_change_keeps_the_others(void **state)
 {
     struct bench *b = bench_new(6, 0);
@@ -777,6 +848,9 @@ int main(void)
         cmocka_unit_test(test_late_loop_voids),
         cmocka_unit_test(test_single_voucher_is_heard_once),
         cmocka_unit_test(test_a_voice_counts_once),
+        cmocka_unit_test(test_six_of_ten),
+        cmocka_unit_test(test_overtaken_beat),
+        cmocka_unit_test(test_waiting_packet_voids),
         cmocka_unit_test(test_alone_is_not_told),
         cmocka_unit_test(test_helper_probes_and_reports),
         cmocka_unit_test(test_call_about_self_is_answered),
@@ -802,6 +876,7 @@ int main(void)
         cmocka_unit_test(test_how_far_ahead_we_believe),
         cmocka_unit_test(test_two_refutations_are_not_enough),
         cmocka_unit_test(test_unstable_is_news),
+        cmocka_unit_test(test_roster_change_keeps_the_edges),
         cmocka_unit_test(test_roster_change_keeps_the_others),
         cmocka_unit_test(test_storm_stays_in_bounds),
         cmocka_unit_test(test_deterministic),
