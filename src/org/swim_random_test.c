@@ -192,6 +192,65 @@ static void test_we_refute_suspicion(void **state)
     bench_free(b);
 }
 
+/* Trouble of our own stretches our time up to eightfold, no further. */
+static void test_awareness_is_bounded(void **state)
+{
+    struct bench *b = random_bench(NODES);
+
+    for (uint32_t i = 0; i < 12; i++) {
+        struct wire_frame f = suspicion(100, swim_incarnation(b->core, SELF), 101);
+
+        b->now_ns += NS_PER_S + NS_PER_MS;
+        give(b, 1, &f);
+        assert_in_range(b->core->random.awareness, 0, 7);
+    }
+    assert_int_equal(b->core->random.awareness, 7);
+    bench_free(b);
+}
+
+/* True when one packet of the last step holds frames of both kinds. */
+static bool together(const struct bench *b, enum wire_kind first, enum wire_kind second)
+{
+    for (size_t i = 0; i < b->out.send_count; i++) {
+        const struct swim_send *send = &b->out.sends[i];
+        struct cursor c = cursor_make(b->out.bytes + send->offset, send->size);
+        bool found[WIRE_KIND_MAX_] = { false };
+        struct wire_frame f;
+
+        while (wire_next(&c, &f) == 1)
+            found[f.kind] = true;
+        if (found[first] && found[second])
+            return true;
+    }
+    return false;
+}
+
+/* News go with what is sent anyway, and by themselves within a fifth of a second. */
+static void test_news_do_not_wait(void **state)
+{
+    struct bench *b = random_bench(NODES);
+    struct wire_frame f = unreachable(105, 0), probe = { .kind = WIRE_PROBE };
+
+    give(b, 1, &f);
+    give(b, 2, &probe); /* our answer takes it along */
+    assert_true(together(b, WIRE_ANSWER, WIRE_UNREACHABLE));
+    bench_free(b);
+    b = random_bench(NODES);
+    give(b, 1, &f);
+    assert_true(run_until(b, b->now_ns + 201 * NS_PER_MS, ROSTER_NONE, WIRE_UNREACHABLE, NULL));
+    bench_free(b);
+}
+
+static void test_views_are_exchanged(void **state)
+{
+    struct bench *b = random_bench(NODES);
+    struct wire_frame f;
+
+    assert_true(run_until(b, b->now_ns + 30 * NS_PER_S, ROSTER_NONE, WIRE_SUMMARY, &f));
+    assert_true(f.summary.asks);
+    bench_free(b);
+}
+
 /* Each news four times for each decimal place of the members: here four. */
 static void test_news_is_told_four_times(void **state)
 {
@@ -224,6 +283,9 @@ int main(void)
         cmocka_unit_test(test_help),
         cmocka_unit_test(test_refutation_ends_suspicion),
         cmocka_unit_test(test_we_refute_suspicion),
+        cmocka_unit_test(test_awareness_is_bounded),
+        cmocka_unit_test(test_news_do_not_wait),
+        cmocka_unit_test(test_views_are_exchanged),
         cmocka_unit_test(test_news_is_told_four_times),
     };
 

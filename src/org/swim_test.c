@@ -194,6 +194,23 @@ static void test_six_of_ten(void **state)
     bench_free(b);
 }
 
+/* Whoever lost its disk's last write hears from us where it was. */
+static void test_beat_below_is_told(void **state)
+{
+    struct bench *b = bench_new(4, 0);
+    struct wire_frame f = proved(103, 2, WIRE_STANDING_ALIVE);
+
+    b->now_ns += NS_PER_S;
+    give(b, 1, &f);
+    give_beat(b, 3, 2, 1);
+    assert_int_equal(sent(b, 3, WIRE_PROBE, NULL), 0);
+    give_beat(b, 3, 1, 2);
+    assert_int_equal(sent(b, 3, WIRE_PROBE, &f), 1);
+    assert_int_equal(f.probe.incarnation, 2);
+    assert_int_equal(sent(b, 3, WIRE_SIGNED, &f), 1); /* in its own words */
+    bench_free(b);
+}
+
 /* A beat that was overtaken on its way says nothing about the next one. */
 static void test_overtaken_beat(void **state)
 {
@@ -849,6 +866,7 @@ int main(void)
         cmocka_unit_test(test_single_voucher_is_heard_once),
         cmocka_unit_test(test_a_voice_counts_once),
         cmocka_unit_test(test_six_of_ten),
+        cmocka_unit_test(test_beat_below_is_told),
         cmocka_unit_test(test_overtaken_beat),
         cmocka_unit_test(test_waiting_packet_voids),
         cmocka_unit_test(test_alone_is_not_told),
