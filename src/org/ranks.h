@@ -5,7 +5,7 @@
  *   bits  = for each rank after the first, with g = its distance to the one before it minus 1:
  *           g >> k times a 1, a 0, then the k low bits of g, the lowest first. Bits fill bytes from
  *           the lowest on; those that are left in the last byte are 0 (Rice's code)
- *   k     = floor(log2(m)), at least 0, for m = floor((last - first) / (count - 1)) */
+ *   k     = floor(log2(m)) for m = floor((last - first) / (count - 1)) */
 #pragma once
 
 #include <stddef.h>

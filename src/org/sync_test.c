@@ -688,6 +688,72 @@ static void each_wrong_message_ends_the_session(void **state)
     }
 }
 
+/* The same message again and again: how many are taken before we hang up. */
+static unsigned take_again(enum stand stand, const uint8_t *bytes, size_t size)
+{
+    struct shape shape = { 50, 1, 0, 0 };
+    struct test_side a, b;
+    unsigned taken = 0;
+
+    test_side_open(&a, 1000, 200);
+    test_side_open(&b, 1000, 200);
+    fill(&a, &b, &shape, 1);
+    bring_to(&a, &b, stand);
+    while (taken < 1000 && sync_receive(a.sync, bytes, size) == 0)
+        taken++;
+    assert_int_equal(sync_state(a.sync), SYNC_FAILED);
+    test_side_close(&a);
+    test_side_close(&b);
+    return taken;
+}
+
+static void what_costs_us_time_is_counted(void **state)
+{
+    static const uint8_t want[] = { 74, 1, 0, 0, 0, 0 }, ranks[] = { 73, 1, 0 };
+    static const uint8_t element[] = { 1, 2, 3 }; /* the owner refuses it */
+    static const uint8_t large[SYNC_MESSAGE_SIZE_MAX + 1] = { 1 };
+
+    assert_int_equal(take_again(STAND_OPENED, want, sizeof(want)), SYNC_WANTS_MESSAGES_MORE);
+    assert_true(take_again(STAND_OPENED, ranks, sizeof(ranks)) <= SYNC_WANTS_MESSAGES_MORE);
+    assert_int_equal(take_again(STAND_OPENED, element, sizeof(element)), SYNC_REFUSALS_MAX);
+    assert_int_equal(take_again(STAND_OPENED, large, sizeof(large)), 0);
+}
+
+/* In the turn of a peer that walks down the trie with us. */
+static void wrong_lists_end_the_session(void **state)
+{
+    static const struct wrong lists[] = {
+        { STAND_OPENED, 3, { 76, 0, 0 } },                                   /* of the root */
+        { STAND_OPENED, 12, { 76, 1, 0x10, 1 } },                            /* an id of 0 */
+        { STAND_OPENED, 11, { 76, 1, 0x10, 1, 5 } },                         /* cut */
+        { STAND_OPENED, 4, { 76, 1, 0x10, 17 } },                            /* too many */
+        { STAND_OPENED, 4, { 76, 1, 0x11, 0 } },                             /* a stray nibble */
+        { STAND_OPENED, 20, { 76, 1, 0x10, 2, 5, 0, 0, 0, 0, 0, 0, 0, 5 } }, /* not rising */
+        { STAND_OPENED, 3, { 76, 65, 0 } },                                  /* too deep */
+        { STAND_OPENED, 1, { 72 } },
+    };
+    static uint8_t bytes[SYNC_MESSAGE_SIZE_MAX];
+    struct shape shape = { 50, 300, 290, 0 };
+
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        struct output o = output_make(bytes, sizeof(bytes));
+        uint8_t message[24];
+        struct test_side a, b;
+
+        test_side_open(&a, 1000, 500);
+        test_side_open(&b, 1000, 500);
+        fill(&a, &b, &shape, 1);
+        bring_to(&a, &b, STAND_MANY); /* a begins with the groups of the root */
+        while (sync_send(a.sync, &o) == 1)
+            o = output_make(bytes, sizeof(bytes));
+        memcpy(message, lists[i].bytes, sizeof(message));
+        assert_int_equal(sync_receive(a.sync, message, lists[i].size), -EBADMSG);
+        assert_int_equal(sync_state(a.sync), SYNC_FAILED);
+        test_side_close(&a);
+        test_side_close(&b);
+    }
+}
+
 /* A peer that ends turn after turn, so that we sort and look again and again. */
 static void endless_turns_are_cut_short(void **state)
 {
@@ -759,6 +825,8 @@ int main(void)
         cmocka_unit_test(truncated_messages_end_the_session),
         cmocka_unit_test(some_are_given_first),
         cmocka_unit_test(each_wrong_message_ends_the_session),
+        cmocka_unit_test(what_costs_us_time_is_counted),
+        cmocka_unit_test(wrong_lists_end_the_session),
         cmocka_unit_test(endless_turns_are_cut_short),
         cmocka_unit_test(greed_is_cut_short),
     };
