@@ -54,9 +54,11 @@ static void boot(struct place *place)
  * kernel is kept from the panic that comes before the bite. */
 static void hold_feeder(struct place *place)
 {
-    _cleanup_free_ char *output =
-        as_root(place, "echo noop >" DEVICE "pretimeout_governor; " HOLD "; cat " DEVICE "state");
+    _cleanup_free_ char *output = as_root(
+        place, "modprobe pretimeout_noop; echo noop >" DEVICE "pretimeout_governor; "
+               "echo governor=$(cat " DEVICE "pretimeout_governor); " HOLD "; cat " DEVICE "state");
 
+    assert_non_null(strstr(output, "governor=noop"));
     assert_non_null(strstr(output, "T (stopped)"));
     assert_non_null(strstr(output, "active")); /* there is a device, and it is armed */
 }
