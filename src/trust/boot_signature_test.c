@@ -99,6 +99,7 @@ static void test_read(void **state)
 
 static void test_allowed(void **state)
 {
+    static const uint8_t other_hash[SIGNATURE_HASH_SIZE] = { 1, 2, 3 };
     static struct lists by_leaf, by_authority, by_hash, both, nothing;
     struct signature by;
 
@@ -106,7 +107,7 @@ static void test_allowed(void **state)
     add(&by_leaf, SIGNATURE_CERTIFICATE, leaf, leaf_size);
     add(&by_authority, SIGNATURE_CERTIFICATE, authority, authority_size);
     add(&by_hash, SIGNATURE_IMAGE_HASH, boot_signature_hash(signature), SIGNATURE_HASH_SIZE);
-    add(&both, SIGNATURE_IMAGE_HASH, owner, sizeof(owner) + 16);
+    add(&both, SIGNATURE_IMAGE_HASH, other_hash, sizeof(other_hash));
     add(&both, SIGNATURE_CERTIFICATE, authority, authority_size);
     add(&both, SIGNATURE_CERTIFICATE, leaf, leaf_size);
     assert_int_equal(ask(&by_leaf, &nothing, &by), 0);

@@ -149,10 +149,23 @@ static bool holds(const void *lists, size_t size, X509 *certificate)
     return found;
 }
 
+/* Behind a buffer: of a source in memory PKCS7_verify() makes another one, and loses it when the
+ * signature names a digest that there is not (OpenSSL 3.0). */
+static BIO *read_from(const uint8_t *message, size_t size)
+{
+    BIO *memory = BIO_new_mem_buf(message, (int)size), *buffer = BIO_new(BIO_f_buffer());
+
+    if (memory && buffer)
+        return BIO_push(buffer, memory);
+    BIO_free(memory);
+    BIO_free(buffer);
+    return NULL;
+}
+
 static bool is_signed(PKCS7 *p7, const uint8_t *message, size_t size, const void *signers,
                       size_t signers_size)
 {
-    BIO *in = BIO_new_mem_buf(message, (int)size);
+    BIO *in = read_from(message, size);
     STACK_OF(X509) *by = NULL;
     bool good = in && PKCS7_verify(p7, NULL, NULL, in, NULL, PKCS7_NOVERIFY | PKCS7_BINARY) == 1;
 
@@ -160,7 +173,7 @@ static bool is_signed(PKCS7 *p7, const uint8_t *message, size_t size, const void
         by = PKCS7_get0_signers(p7, NULL, 0);
     good = by && sk_X509_num(by) == 1 && holds(signers, signers_size, sk_X509_value(by, 0));
     sk_X509_free(by);
-    BIO_free(in);
+    BIO_free_all(in);
     return good;
 }
 
