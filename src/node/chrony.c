@@ -18,9 +18,11 @@ void chrony_render(const struct config_time *time, const char *scratch, const ch
     text_addf(t, "sourcedir %s\n", sources_folder);
     /* A client and nothing else: no port is open, for time or for commands. */
     text_add(t, "port 0\ncmdport 0\n");
-    text_addf(t, "bindcmdaddress %s/" CHRONY_SOCKET_NAME "\npidfile %s/chronyd.pid\n", scratch,
+    text_addf(t, "bindcmdaddress %s/" CHRONY_SOCKET_NAME "\ndriftfile %s/drift\n", scratch,
               scratch);
-    text_addf(t, "driftfile %s/drift\n", scratch);
+    /* None: that there is one chronyd only is the supervisor's to see to. The file would outlive a
+     * power cut, and chronyd does not start while any process has the number in it. */
+    text_add(t, "pidfile /\n");
     /* A clock that is wrong by more than a second is set at once, while the machine is young; later
      * it is only ever slowed down or sped up. */
     text_add(t, "makestep 1 3\n");

@@ -22,8 +22,8 @@ static void test_configuration(void **state)
                         "sourcedir /run/broch/net\n"
                         "port 0\ncmdport 0\n"
                         "bindcmdaddress /var/lib/time/chronyd.sock\n"
-                        "pidfile /var/lib/time/chronyd.pid\n"
                         "driftfile /var/lib/time/drift\n"
+                        "pidfile /\n"
                         "makestep 1 3\n"
                         "rtcsync\n");
     text_clear(&t);

@@ -54,6 +54,7 @@ static void test_same_machine(void **state)
              "SETTLED", true);
     restart(place);
     expect_opened_by_tpm(place);
+    (void)expect_ready(place);
     assert_non_null(
         strstr(vm_console(place->vm), "root-refused=\"no kind of root: 'subvol:debian'"));
     login(place);
