@@ -12,6 +12,20 @@
 #include "image/inspect.h"
 #include "image/verify.h"
 
+static bool arg_json;
+static struct verify_trust arg_trust;
+
+static const struct option_spec look_specs[] = {
+    { "json", OPTION_FLAG, &arg_json, NULL, "one JSON object (docs/reference/inspect.md)" },
+};
+static const struct option_spec verify_specs[] = {
+    { "release-key", OPTION_TEXT, &arg_trust.release_key, "FILE",
+      "release.pub to believe (default: the one beside the manifest)" },
+    { "db", OPTION_TEXT, &arg_trust.certificate, "FILE",
+      "db.crt to believe (default: keys/db.crt of the generation)" },
+    { "json", OPTION_FLAG, &arg_json, NULL, "one JSON object (docs/reference/inspect.md)" },
+};
+
 static int print(struct text *t, struct failure *f)
 {
     if (text_status(t) < 0)
@@ -21,38 +35,16 @@ static int print(struct text *t, struct failure *f)
     return 0;
 }
 
-static int verb_inspect(int argc, char **argv, struct failure *f)
+static int run_inspect(const struct operands *operands, struct failure *f)
 {
-    bool json = false;
-    const struct option_spec specs[] = {
-        { "json", OPTION_FLAG, &json, NULL, "one JSON object (docs/reference/inspect.md)" },
-    };
-    const struct options options = {
-        .program = "broch inspect",
-        .synopsis = "ARTIFACT [--json]",
-        .purpose = "Shows what an artifact is, who signed it and what takes the room:\n"
-                   "a generation's folder, a .broch file, a boot file, a disk, an initrd\n"
-                   "or a system image.",
-        .example = "broch inspect out/broch-v0.1.0-node-x86_64",
-        .specs = specs,
-        .spec_count = ARRAY_SIZE(specs),
-        .operand_min = 1,
-        .operand_max = 1,
-    };
     _cleanup_artifact_ struct artifact artifact = ARTIFACT_INIT;
     static struct inspect inspect; /* too large for comfort on the stack */
     _cleanup_text_ struct text t = TEXT_INIT;
-    struct operands operands;
-    int r = options_parse(&options, argc, argv, &operands, f);
+    int r = artifact_open(operands->list[0], &artifact, f);
 
-    if (r > 0)
-        options_help(&options, stdout);
-    if (r != 0)
-        return r < 0 ? r : 0;
-    r = artifact_open(operands.list[0], &artifact, f);
     if (r == 0)
         r = inspect_gather(&artifact, &inspect, f);
-    if (r == 0 && json)
+    if (r == 0 && arg_json)
         inspect_add_json(&inspect, &t);
     else if (r == 0)
         r = inspect_add_table(&inspect, &t, f);
@@ -62,44 +54,18 @@ static int verb_inspect(int argc, char **argv, struct failure *f)
     return r;
 }
 
-static int verb_verify(int argc, char **argv, struct failure *f)
+static int run_verify(const struct operands *operands, struct failure *f)
 {
-    struct verify_trust trust = { .release_key = NULL };
-    bool json = false;
-    const struct option_spec specs[] = {
-        { "release-key", OPTION_TEXT, &trust.release_key, "FILE",
-          "release.pub to believe (default: the one beside the manifest)" },
-        { "db", OPTION_TEXT, &trust.certificate, "FILE",
-          "db.crt to believe (default: keys/db.crt of the generation)" },
-        { "json", OPTION_FLAG, &json, NULL, "one JSON object (docs/reference/inspect.md)" },
-    };
-    const struct options options = {
-        .program = "broch verify",
-        .synopsis = "ARTIFACT [options]",
-        .purpose = "Checks signatures, sums, dm-verity, PCR 11 and that all of them agree:\n"
-                   "a generation's folder, a .broch file, a boot file or a disk.",
-        .example = "broch verify out/broch-v0.1.0-node-x86_64 --release-key ~/release.pub",
-        .specs = specs,
-        .spec_count = ARRAY_SIZE(specs),
-        .operand_min = 1,
-        .operand_max = 1,
-    };
     _cleanup_artifact_ struct artifact artifact = ARTIFACT_INIT;
-    _cleanup_text_ struct text t = TEXT_INIT;
     static struct verify verify; /* too large for comfort on the stack */
-    struct operands operands;
-    int r = options_parse(&options, argc, argv, &operands, f);
+    _cleanup_text_ struct text t = TEXT_INIT;
+    int r = artifact_open(operands->list[0], &artifact, f);
 
-    if (r > 0)
-        options_help(&options, stdout);
-    if (r != 0)
-        return r < 0 ? r : 0;
-    r = artifact_open(operands.list[0], &artifact, f);
     if (r == 0)
-        r = verify_run(&artifact, &trust, &verify, f);
+        r = verify_run(&artifact, &arg_trust, &verify, f);
     if (r < 0)
         return r;
-    if (json)
+    if (arg_json)
         verify_add_json(&verify, &t);
     else
         verify_add_table(&verify, &t);
@@ -107,41 +73,20 @@ static int verb_verify(int argc, char **argv, struct failure *f)
     return r < 0 ? r : verify_judge(&verify, f);
 }
 
-static int verb_diff(int argc, char **argv, struct failure *f)
+static int run_diff(const struct operands *operands, struct failure *f)
 {
-    bool json = false;
-    const struct option_spec specs[] = {
-        { "json", OPTION_FLAG, &json, NULL, "one JSON object (docs/reference/inspect.md)" },
-    };
-    const struct options options = {
-        .program = "broch diff",
-        .synopsis = "A B [--json]",
-        .purpose = "Shows what B has that A has not, and the other way round: kernel,\n"
-                   "words of the command line, packages, files and their sizes.",
-        .example = "broch diff out/broch-v0.1.0-node-x86_64 out/broch-v0.2.0-node-x86_64",
-        .specs = specs,
-        .spec_count = ARRAY_SIZE(specs),
-        .operand_min = 2,
-        .operand_max = 2,
-    };
     _cleanup_artifact_ struct artifact before = ARTIFACT_INIT, after = ARTIFACT_INIT;
     _cleanup_diff_ struct diff diff = DIFF_INIT;
     _cleanup_text_ struct text t = TEXT_INIT;
-    struct operands operands;
-    int r = options_parse(&options, argc, argv, &operands, f);
+    int r = artifact_open(operands->list[0], &before, f);
 
-    if (r > 0)
-        options_help(&options, stdout);
-    if (r != 0)
-        return r < 0 ? r : 0;
-    r = artifact_open(operands.list[0], &before, f);
     if (r == 0)
-        r = artifact_open(operands.list[1], &after, f);
+        r = artifact_open(operands->list[1], &after, f);
     if (r == 0)
         r = diff_make(&before, &after, &diff, f);
     if (r < 0)
         return r;
-    if (json)
+    if (arg_json)
         diff_add_json(&diff, &t);
     else
         diff_add_table(&diff, &t);
@@ -150,18 +95,57 @@ static int verb_diff(int argc, char **argv, struct failure *f)
 
 static const struct {
     const char *name;
-    int (*run)(int argc, char **argv, struct failure *f);
+    struct options options;
+    int (*run)(const struct operands *operands, struct failure *f);
 } verbs[] = {
-    { "inspect", verb_inspect },
-    { "verify", verb_verify },
-    { "diff", verb_diff },
+    { "inspect",
+      { .program = "broch inspect",
+        .synopsis = "ARTIFACT [--json]",
+        .purpose = "Shows what an artifact is, who signed it and what takes the room:\n"
+                   "a generation's folder, a .broch file, a boot file, a disk, an initrd\n"
+                   "or a system image.",
+        .example = "broch inspect out/broch-v0.1.0-node-x86_64",
+        .specs = look_specs,
+        .spec_count = ARRAY_SIZE(look_specs),
+        .operand_min = 1,
+        .operand_max = 1 },
+      run_inspect },
+    { "verify",
+      { .program = "broch verify",
+        .synopsis = "ARTIFACT [options]",
+        .purpose = "Checks signatures, sums, dm-verity, PCR 11 and that all of them agree:\n"
+                   "a generation's folder, a .broch file, a boot file or a disk.",
+        .example = "broch verify out/broch-v0.1.0-node-x86_64 --release-key ~/release.pub",
+        .specs = verify_specs,
+        .spec_count = ARRAY_SIZE(verify_specs),
+        .operand_min = 1,
+        .operand_max = 1 },
+      run_verify },
+    { "diff",
+      { .program = "broch diff",
+        .synopsis = "A B [--json]",
+        .purpose = "Shows what B has that A has not, and the other way round: kernel,\n"
+                   "words of the command line, packages, files and their sizes.",
+        .example = "broch diff out/broch-v0.1.0-node-x86_64 out/broch-v0.2.0-node-x86_64",
+        .specs = look_specs,
+        .spec_count = ARRAY_SIZE(look_specs),
+        .operand_min = 2,
+        .operand_max = 2 },
+      run_diff },
 };
 
 static int run_verb(int argc, char **argv, struct failure *f)
 {
     for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(verbs); i++) {
-        if (strcmp(argv[1], verbs[i].name) == 0)
-            return verbs[i].run(argc - 1, argv + 1, f);
+        struct operands operands;
+        int r;
+
+        if (strcmp(argv[1], verbs[i].name) != 0)
+            continue;
+        r = options_parse(&verbs[i].options, argc - 1, argv + 1, &operands, f);
+        if (r > 0)
+            options_help(&verbs[i].options, stdout);
+        return r == 0 ? verbs[i].run(&operands, f) : r;
     }
     return failure_set(f, CODE_USAGE, -EINVAL,
                        "start this program as 'broch inspect', 'broch verify' or 'broch diff'");
