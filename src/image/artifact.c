@@ -16,7 +16,7 @@
 #include "boot/initrd.h"
 #include "disk/gpt.h"
 #include "image/erofs.h"
-#include "image/fat.h"
+#include "image/slot_file.h"
 #include "sys/file.h"
 #include "update/archive.h"
 #include "update/pe_section.h"
@@ -203,11 +203,11 @@ static int open_slot(struct artifact *a, char letter, struct span volume, struct
     struct fat fat;
 
     /* What is no file system of ours holds no generation. */
-    if (fat_open(volume, &fat) < 0)
+    if (fat_open(volume.bytes, volume.size, &fat) < 0)
         return 0;
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         uint8_t *copy;
-        int r = fat_find(&fat, files[i], targets[i], &copy);
+        int r = slot_file_find(&fat, files[i], targets[i], &copy);
 
         if (r == -ENOENT) /* an empty slot, or one that was being written */
             continue;

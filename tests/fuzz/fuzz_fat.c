@@ -1,6 +1,6 @@
 /* A file system as a guest may leave it. */
 #include "fuzz.h"
-#include "vm/fat.h"
+#include "disk/fat.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

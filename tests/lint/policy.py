@@ -21,7 +21,7 @@ BROCH = Policy(
         ("node", "work"): "work/snapshot.h and its neighbours: `broch status` shows the services",
         ("node", "update"): "trial.h: `broch status` shows how the last trial ended",
         ("image", "trust"): "sums, signatures and the manifest: the factory writes what machines check",
-        ("image", "disk"): "epoch.h, pcrsig.h, gpt.h: the policy as stage 1 reads it, and the partition table",
+        ("image", "disk"): "epoch.h, pcrsig.h, gpt.h, fat.h: the policy as stage 1 reads it, partition table and slots",
         ("boot", "disk"): "stage 1 finds and opens persist, and reads the partition table",
         ("image", "update"): "archive.h, pe_section.h: the factory packs and checks what machines unpack",
         ("update", "trust"): "nothing is written into a slot but what the signed manifest names",

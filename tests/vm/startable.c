@@ -11,7 +11,7 @@
 #include "disk/gpt.h"
 #include "sys/boot_entry.h"
 #include "sys/boot_manager.h"
-#include "vm/fat.h"
+#include "disk/fat.h"
 #include "vm/variable_store.h"
 #include "vm/variables.h"
 

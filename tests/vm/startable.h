@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vm/fat.h"
+#include "disk/fat.h"
 
 enum { STARTABLE_SLOTS = 2, STARTABLE_GENERATIONS = 2, STARTABLE_NONE = -1 };
 

@@ -1,7 +1,7 @@
 /* A file system made by hand; those of mkfs.fat, mtools and Linux are read by
  * tests/vm/power_test.c.
  */
-#include "vm/fat.h"
+#include "disk/fat.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "vm/fat.h"
+#include "disk/fat.h"
 
 #include <errno.h>
 #include <string.h>
@@ -31,7 +31,7 @@ int fat_open(const void *bytes, uint64_t size, struct fat *ret)
     struct cursor c = cursor_make(bytes, SECTOR);
     struct fat fat = { .bytes = bytes, .size = size };
     uint64_t reserved, tables, table_size, sectors;
-    uint16_t sector;
+    uint16_t sector, old_table_size;
 
     if (size < SECTOR)
         return -EBADMSG;
@@ -40,14 +40,17 @@ int fat_open(const void *bytes, uint64_t size, struct fat *ret)
     fat.cluster_size = cursor_u8(&c) * (uint32_t)SECTOR;
     reserved = cursor_le16(&c);
     tables = cursor_u8(&c);
+    cursor_seek(&c, 22);
+    old_table_size = cursor_le16(&c); /* FAT12 and FAT16 have it here */
     cursor_seek(&c, 32);
     sectors = cursor_le32(&c);
     table_size = cursor_le32(&c);
     cursor_seek(&c, 44);
     fat.root = cursor_le32(&c);
     cursor_seek(&c, SIGNATURE_AT);
-    if (cursor_le16(&c) != 0xaa55 || sector != SECTOR || fat.cluster_size == 0 || reserved == 0 ||
-        tables == 0 || sectors > size / SECTOR || tables * table_size > sectors - reserved)
+    if (cursor_le16(&c) != 0xaa55 || sector != SECTOR || old_table_size != 0 ||
+        fat.cluster_size == 0 || reserved == 0 || tables == 0 || sectors > size / SECTOR ||
+        sectors < reserved || tables * table_size > sectors - reserved)
         return -EBADMSG;
     fat.table = reserved * SECTOR;
     fat.data = (reserved + tables * table_size) * SECTOR;
@@ -242,6 +245,20 @@ bool fat_equals(const struct fat *fat, const struct fat_file *file, const void *
         number = next_cluster(fat, number);
     }
     return true;
+}
+
+void fat_copy(const struct fat *fat, const struct fat_file *file, void *ret)
+{
+    uint32_t number = file->first_cluster;
+    uint8_t *at = ret;
+
+    for (size_t left = file->size; left > 0; number = next_cluster(fat, number)) {
+        size_t part = left < fat->cluster_size ? left : fat->cluster_size;
+
+        memcpy(at, cluster(fat, number), part);
+        at += part;
+        left -= part;
+    }
 }
 
 static uint32_t clusters_of(const struct fat *fat, const struct fat_file *file)

@@ -1,6 +1,6 @@
-/* A FAT32 file system in memory, read as firmware reads it after a power cut: whatever the tables
- * say by then. Pure; for 512-byte sectors. The form is that of Microsoft's "FAT: General Overview
- * of On-Disk Format", 1.03. */
+/* A FAT32 file system in memory, a slot of a disk, read as firmware reads it, also after a power
+ * cut: whatever the tables say by then. Never written. Pure; for 512-byte sectors. The form is that
+ * of Microsoft's "FAT: General Overview of On-Disk Format", 1.03. */
 #pragma once
 
 #include <stdbool.h>
@@ -37,6 +37,9 @@ bool fat_equals(const struct fat *fat, const struct fat_file *file, const void *
 
 /* True when the file has bytes, and clusters for all of them. */
 bool fat_is_readable(const struct fat *fat, const struct fat_file *file);
+
+/* Copies the file's bytes, `size` of them. The file must be readable. */
+void fat_copy(const struct fat *fat, const struct fat_file *file, void *ret);
 
 /* Where the file's clusters lie, in bytes of the file system, when they follow each other: true and
  * the range. False for a file in pieces, or with a broken chain, or without a byte. */
