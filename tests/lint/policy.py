@@ -76,6 +76,8 @@ BROCH = Policy(
         "src/programs/broch-orchestrator/*.c": "wires pure parts of src/work to s6: VM tests run it",
         "src/programs/broch-service/*.c": "arguments and files of a running machine: VM tests of services",
         "src/programs/broch-halt/stop.c": "ends all processes and calls reboot(2): VM tests run it",
+        "src/vm/vm_guest.c": "part of vm.c: vm_test.c, and guest_test.c reads its consoles",
+        "src/vm/vm_process.c": "part of vm.c: vm_test.c ends machines in every way",
         "src/image/policy.c": "runs apparmor_parser: tests/vm/confine_test.c loads the result",
         "src/image/drivers.c": "packs the drivers: tests/factory unpacks and checks them",
         "src/image/disk.c": "runs sfdisk, mtools, qemu-img: tests/factory checks their result",
