@@ -1,5 +1,5 @@
-"""The image of the supervisors that guest_bench compares ours with, made by the factory from
-tests/bench/peers: runit and systemd as Debian ships them, and the probe."""
+"""The image of what guest_bench and unlock_bench compare ours with, made by the factory from
+tests/bench/peers: runit, systemd, systemd-cryptsetup and clevis as Debian ships them, and the probe."""
 import os
 import shutil
 import subprocess
@@ -30,10 +30,10 @@ def make_peers(build, tree, folder):
     return os.path.join(folder, "peers.erofs")
 
 
-def measure(build, tree, generation, keys, peers):
-    """The rows of guest_bench: (kind, {name: value})."""
+def measure(build, tree, generation, keys, peers, program="guest_bench"):
+    """The rows of a program that measures in a guest: (kind, {name: value})."""
     env = dict(os.environ, BROCH_TREE=tree, BROCH_GENERATION=generation, BROCH_KEYS=keys, BROCH_PEERS=peers)
-    done = subprocess.run([os.path.join(build, "tests/bench/guest_bench")], env=env, stdin=subprocess.DEVNULL,
+    done = subprocess.run([os.path.join(build, "tests/bench", program)], env=env, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
