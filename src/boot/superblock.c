@@ -88,7 +88,7 @@ void superblock_table(const struct superblock *s, const uint8_t root_hash[static
     hex_encode(root_hash, CMDLINE_HASH_SIZE, digest);
     if (s->salt_size > 0)
         hex_encode(s->salt, s->salt_size, salt);
-    line_addf(l, "%d %s %s %d %d %llu %llu sha256 %s %s 1 restart_on_corruption", TREE_VERSION,
+    line_addf(l, "%d %s %s %d %d %llu %llu sha256 %s %s 1 panic_on_corruption", TREE_VERSION,
               device, device, SUPERBLOCK_BLOCK_SIZE, SUPERBLOCK_BLOCK_SIZE,
               (unsigned long long)s->data_blocks, (unsigned long long)s->data_blocks + 1, digest,
               salt);

@@ -119,7 +119,7 @@ static void test_table(void **unused)
     assert_string_equal(text,
                         "1 7:0 7:0 4096 4096 921 922 sha256 "
                         "12000000000000000000000000000000000000000000000000000000000000ef aa01 "
-                        "1 restart_on_corruption");
+                        "1 panic_on_corruption");
     s.salt_size = 0;
     l = line_make(text, sizeof(text));
     superblock_table(&s, hash, "7:0", &l);

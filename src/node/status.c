@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <linux/magic.h>
 #include <net/if.h>
@@ -16,6 +17,7 @@
 #include "node/marker.h"
 #include "node/os_release.h"
 #include "node/recovery_note.h"
+#include "sys/attribute.h"
 #include "sys/file.h"
 #include "work/json.h"
 #include "work/logs.h"
@@ -67,6 +69,12 @@ static void gather_trial(struct status *status)
 
     if (trial_read(TRIAL_PATH, &status->trial, &ignored) < 0)
         status->trial = (struct trial)TRIAL_INIT;
+}
+
+static void gather_panic(struct status *status)
+{
+    if (attribute_read_line(AT_FDCWD, PSTORE_PANIC_PATH, status->panic, sizeof(status->panic)) < 0)
+        status->panic[0] = '\0';
 }
 
 static void gather_ready(struct status *status)
@@ -153,6 +161,7 @@ int status_gather(struct status *ret, struct failure *f)
     ret->confirmed =
         ret->facts.persist_open && recovery_note_read(RECOVERY_NOTE_PATH, ret->facts.persist_uuid);
     gather_trial(ret);
+    gather_panic(ret);
     gather_ready(ret);
     gather_addresses(ret);
     gather_services(ret);
@@ -253,6 +262,8 @@ static void add_failure_row(const struct status *status, bool colour, struct tex
 
     if (reason)
         add_row(t, colour, "last failure", TONE_ATTENTION, reason);
+    if (status->panic[0])
+        add_row(t, colour, "panic before", TONE_ATTENTION, status->panic);
 }
 
 /* A machine whose key nobody proved to have loses its data with its TPM. */
@@ -416,8 +427,10 @@ static bool put_failure(struct json_object *object, const struct status *status)
 {
     const char *reason = status_last_failure(status);
 
-    return reason ? json_put_text(object, "last_failure", reason)
-                  : json_put(object, "last_failure", NULL);
+    return (reason ? json_put_text(object, "last_failure", reason)
+                   : json_put(object, "last_failure", NULL)) &&
+           (status->panic[0] ? json_put_text(object, "panic", status->panic)
+                             : json_put(object, "panic", NULL));
 }
 
 static bool put_status(struct json_object *object, const struct status *status)

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "node/facts.h"
+#include "node/pstore.h"
 #include "update/trial.h"
 #include "work/snapshot.h"
 
@@ -17,8 +18,9 @@ struct status {
     char version[STATUS_TEXT_SIZE]; /* IMAGE_VERSION of os-release */
     char channel[STATUS_TEXT_SIZE]; /* BROCH_CHANNEL of os-release */
     char kernel[STATUS_TEXT_SIZE];
-    bool persistent;    /* /var outlives the boot */
-    bool confirmed;     /* the recovery key of the encrypted disk was typed back */
+    bool persistent;               /* /var outlives the boot */
+    bool confirmed;                /* the recovery key of the encrypted disk was typed back */
+    char panic[PSTORE_PANIC_SIZE]; /* last words of the kernel before this one; empty: none */
     struct trial trial; /* of a new generation: the one that is pending, and how the last ended */
     uint64_t uptime_s;
     bool ready;        /* `broch ready` was reached in this boot ... */

@@ -127,6 +127,7 @@ static void test_json(void **state)
                                          "  \"trial\":null,\n"
                                          "  \"last_trial\":null,\n"
                                          "  \"last_failure\":null,\n"
+                                         "  \"panic\":null,\n"
                                          "  \"addresses\":[\n"
                                          "    \"eth0 192.0.2.7/24\",\n"
                                          "    \"eth0 2001:db8::7/64\"\n"
@@ -237,6 +238,22 @@ static void test_last_failure(void **state)
     assert_null(status_last_failure(&status));
 }
 
+static void test_panic(void **state)
+{
+    _cleanup_text_ struct text t = TEXT_INIT, json = TEXT_INIT;
+    static struct status status;
+
+    status = example;
+    status_add_table(&status, false, &t);
+    assert_null(strstr(text_string(&t), "panic"));
+    (void)snprintf(status.panic, sizeof(status.panic), "dm-verity device corrupted");
+    text_clear(&t);
+    status_add_table(&status, false, &t);
+    assert_non_null(strstr(text_string(&t), "panic before dm-verity device corrupted\n"));
+    status_add_json(&status, &json);
+    assert_non_null(strstr(text_string(&json), "\"panic\":\"dm-verity device corrupted\",\n"));
+}
+
 static void test_not_ready(void **state)
 {
     _cleanup_text_ struct text t = TEXT_INIT;
@@ -274,7 +291,7 @@ int main(void)
         cmocka_unit_test(test_json),         cmocka_unit_test(test_json_of_the_unknown),
         cmocka_unit_test(test_not_ready),    cmocka_unit_test(test_durations),
         cmocka_unit_test(test_trials),       cmocka_unit_test(test_recovery),
-        cmocka_unit_test(test_last_failure),
+        cmocka_unit_test(test_last_failure), cmocka_unit_test(test_panic),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,7 @@ static void test_damaged_image(void **state)
     (void)await_first(place, "step=cmdline status=ok", "broch ready ");
     (void)await_first(place, "is corrupted", "broch ready ");
     expect_slot_b(place, "slot=A BR-BOOT-ATTEMPTS step=attempts");
+    expect(place, false, "broch status", "panic before dm-verity device corrupted");
     assert_int_equal(vm_counts(place->vm).guest_resets, 2);
 }
 

@@ -39,21 +39,41 @@ static void expect_two_entries(struct place *place)
     expect_not(place, true, ENTRIES, "Broch B,Broch B,");
 }
 
+/* A required service of the machine's own that becomes ready with the former generation only. */
+#define NEVER_READY "/etc/broch/services/never.toml"
+static const char make_never_ready[] =
+    "printf 'name = \"never\"\ndescription = \"Not ready on trial\"\nrequired = true\n"
+    "run = [\"/usr/bin/bash\", \"-c\", \"grep -q v99 /usr/lib/os-release || echo >&3; "
+    "exec sleep 1000000\"]\n[ready]\nkind = \"notify\"\nwithin = \"1h\"\n' >" NEVER_READY "; sync";
+
+/* A byte of the first block of the other slot's image, which is read when it is mounted. */
+static const char damage_image[] =
+    "mkdir -p /run/other; mount /dev/vda2 /run/other; "
+    "printf X | dd of=/run/other/EFI/broch/system.erofs bs=1 seek=1024 conv=notrunc; "
+    "umount /run/other; sync";
+
 /* One of the offered release's. */
 static const struct row {
     const char *name;
-    const char *inside; /* done to the machine while the trial is pending */
+    const char *before; /* done to the machine before the trial starts; NULL */
+    const char *inside; /* while it is pending; NULL: it never says that it is ready */
     const char *status; /* what the former slot then says */
     unsigned watchdogs; /* bites that the virtual machine saw */
     bool soak;
 } rows[] = {
-    { "panic", "echo c >/proc/sysrq-trigger", "failed: slot=B BR-UPDATE-PANIC sysrq", 0, false },
-    { "check fails", "echo 3 >" WORD_FILE,
+    { "panic", NULL, "echo c >/proc/sysrq-trigger", "failed: slot=B BR-UPDATE-PANIC sysrq", 0,
+      false },
+    { "check fails", NULL, "echo 3 >" WORD_FILE,
       "failed: slot=B BR-UPDATE-CHECK check 'judge' ended with 3", 0, true },
     /* Nobody feeds the watchdog: the kernel panics before it bites, and says why. */
-    { "hang", FEEDER, "failed: slot=B BR-UPDATE-PANIC watchdog pretimeout event", 0, true },
+    { "hang", NULL, FEEDER, "failed: slot=B BR-UPDATE-PANIC watchdog pretimeout event", 0, true },
     /* The same without those last words, as where the kernel hangs as well. */
-    { "bite", "echo noop >" GOVERNOR "; " FEEDER, "failed: slot=B BR-UPDATE-BITE", 1, true },
+    { "bite", NULL, "modprobe pretimeout_noop; echo noop >" GOVERNOR "; " FEEDER,
+      "failed: slot=B BR-UPDATE-BITE", 1, true },
+    { "damaged after it was read back", damage_image, NULL,
+      "failed: slot=B BR-UPDATE-PANIC dm-verity device corrupted", 0, false },
+    { "service never ready", make_never_ready, NULL,
+      "failed: slot=B BR-UPDATE-CHECK service 'never' is not ready after 180 s", 0, true },
 };
 
 static void boot(struct place *place, const char *slot)
@@ -65,13 +85,18 @@ static void boot(struct place *place, const char *slot)
     login(place);
 }
 
-/* To a pending trial in this slot, and into it. */
-static void begin_trial(struct place *place, const char *server, const char *slot)
+static void write_release(struct place *place, const char *server)
 {
     offered_await_network(place);
     offered_apply(place, server, "--force --no-reboot");
     await_as(place, false, "cat " OFFERED_LOG, "system.erofs done", true);
     await_as(place, false, "cat " OFFERED_LOG, "status=10", true);
+}
+
+/* To a pending trial in this slot, and into it. */
+static void begin_trial(struct place *place, const char *server, const char *slot)
+{
+    write_release(place, server);
     free(as_root(place, "broch reboot"));
     boot(place, slot);
     expect(place, true, "broch update status", ", on trial");
@@ -94,6 +119,23 @@ static void do_inside(struct place *place, const char *command)
     free(as_root(place, line));
 }
 
+static void run_bad_trial(struct place *place, const char *server, const struct row *row)
+{
+    if (row->inside) {
+        begin_trial(place, server, "slot=B");
+        do_inside(place, row->inside);
+    } else {
+        write_release(place, server);
+        free(as_root(place, row->before));
+        free(as_root(place, "broch reboot"));
+    }
+    boot(place, "slot=A");
+    await_as(place, true, "broch update status", row->status, true);
+    expect(place, true, "broch update status", "refused:  v99.0.0-node-x86_64");
+    expect_not(place, true, "broch update status", "pending:");
+    expect_two_entries(place);
+}
+
 static void test_bad_trials(void **state)
 {
     struct place *place = *state;
@@ -110,13 +152,7 @@ static void test_bad_trials(void **state)
         if (rows[i].soak && !getenv("BROCH_SOAK"))
             continue;
         print_message("%s\n", rows[i].name);
-        begin_trial(place, server, "slot=B");
-        do_inside(place, rows[i].inside);
-        boot(place, "slot=A");
-        await_as(place, true, "broch update status", rows[i].status, true);
-        expect(place, true, "broch update status", "refused:  v99.0.0-node-x86_64");
-        expect_not(place, true, "broch update status", "pending:");
-        expect_two_entries(place);
+        run_bad_trial(place, server, &rows[i]);
         watchdogs += rows[i].watchdogs;
         assert_int_equal(vm_counts(place->vm).watchdogs, watchdogs);
     }

@@ -1,7 +1,6 @@
 /* Watchdogs: the device restarts a machine whose feeder stands still, and leaves one alone whose
- * feeder runs; the chipset's is armed where there is no other one. BROCH_SOAK=1 waits for the
- * record that a hang leaves. This machine always has the chipset's, so the kernel's own, which
- * stage 1 loads where there is none, is not seen here. */
+ * feeder runs; the chipset's is armed where there is no other one, and the kernel's own where
+ * there is none at all. BROCH_SOAK=1 waits for what a hang leaves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -48,6 +47,15 @@ static void boot(struct place *place)
     start(place);
     (void)expect_ready(place);
     login(place);
+}
+
+/* Holds the feeder until the machine has been started anew. */
+static void hang(struct place *place)
+{
+    expect(place, true, HOLD, "T (stopped)");
+    (void)expect_ready(place);
+    login(place);
+    assert_int_equal(vm_counts(place->vm).boots, 2);
 }
 
 /* Holds the feeder as a hung machine would: it is there, the device stays open, nobody pets it. The
@@ -108,11 +116,30 @@ static void test_chipset(void **state)
     expect_not(place, true, "ls /var/log/broch/pstore; echo", "dmesg");
     if (!getenv("BROCH_SOAK"))
         return;
-    expect(place, true, HOLD, "T (stopped)");
-    boot(place);
-    assert_int_equal(vm_counts(place->vm).boots, 2);
+    hang(place);
     expect(place, false, "cat /run/broch/panic; echo", "watchdog pretimeout event");
     expect(place, true, "ls /var/log/broch/pstore", "dmesg-efi_pstore-");
+}
+
+/* A chipset without a watchdog, and a disk for which all drivers are loaded before it is there. */
+static void test_none_at_all(void **state)
+{
+    struct place *place = *state;
+
+    use_direct(place, fixture_manifest.cmdline, artifact("system.erofs"));
+    place->config.disks[0].interface = VM_DISK_USB;
+    place->config.watchdog = false;
+    place->config.extra[0] = "-machine";
+    place->config.extra[1] = "pc";
+    boot(place);
+    expect(place, false, "cat /run/broch/boot.json", "\"watchdog\": \"Software Watchdog\"");
+    expect(place, false, "cat " DEVICE "identity", "Software Watchdog");
+    expect(place, false, "cat " DEVICE "state", "active");
+    expect(place, false, "cat " DEVICE "timeout", "60");
+    if (!getenv("BROCH_SOAK"))
+        return;
+    hang(place);
+    assert_int_equal(vm_counts(place->vm).watchdogs, 0); /* no device did it */
 }
 
 int main(void)
@@ -120,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_watchdog_bites, pair_setup, pair_teardown),
         cmocka_unit_test_setup_teardown(test_chipset, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_none_at_all, place_setup, place_teardown),
     };
     const char *filter = getenv("BROCH_TEST");
 
