@@ -52,6 +52,7 @@ complete -c broch -n "__fish_seen_subcommand_from support" -l out -r -d "where i
 complete -c broch -n "__fish_seen_subcommand_from reboot poweroff" -l force -d "at once, without stopping services"
 complete -c broch -n "__fish_seen_subcommand_from help" -f -a "$verbs"
 complete -c broch -n "__fish_seen_subcommand_from secureboot" -a "status apply"
+complete -c broch -n "__fish_seen_subcommand_from secureboot" -l json -d "one JSON object"
 complete -c broch -n "__fish_seen_subcommand_from keys" -a "init check allow forbid"
 complete -c broch -n "__fish_seen_subcommand_from keys" -l keys -r -d "keys that sign (default: development keys)"
 complete -c broch -n "__fish_seen_subcommand_from keys" -l kek -d "allow: a key that changes others (KEK)"

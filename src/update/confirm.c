@@ -252,26 +252,6 @@ bool confirm_is_first(const struct confirm *c)
     return boot_manager_read(c->efivars_fd, &m) < 0 || boot_manager_first(&m, own, other) != 1;
 }
 
-bool confirm_is_settled(const struct confirm *c)
-{
-    static struct boot_manager m;
-    const struct boot_manager_entry *own;
-    const struct attempts wanted = pair(c);
-    struct attempts now;
-    size_t count = 0;
-
-    if (boot_manager_read(c->efivars_fd, &m) < 0)
-        return true; /* nothing can be made better */
-    own = find(&m, &c->slots->running);
-    for (size_t i = 0; i < m.count; i++)
-        count += is_ours(&m.entries[i], c);
-    read_attempts(c, &now);
-    return own && m.order_count > 0 && m.order[0] == own->number &&
-           count == 1u + (find(&m, &c->slots->other) != NULL) &&
-           memcmp(now.slots[0].guid, wanted.slots[0].guid, ATTEMPTS_GUID_SIZE) == 0 &&
-           memcmp(now.slots[1].guid, wanted.slots[1].guid, ATTEMPTS_GUID_SIZE) == 0;
-}
-
 /* --- Files --- */
 
 enum { SLOT_FLAGS = MS_NODEV | MS_NOSUID | MS_NOEXEC };
@@ -387,17 +367,45 @@ static int confirm_own_files(const struct confirm *c, struct failure *f)
     return unmount_slot(c, &c->slots->running, r, f);
 }
 
-/* True in *ret when the other slot holds a generation. */
-static int look_at_other(const struct confirm *c, bool *ret, struct failure *f)
+/* Whether the other slot has this file. */
+static int look_at_other(const struct confirm *c, const char *file, bool *ret, struct failure *f)
 {
     _cleanup_free_ char *path = NULL;
     int r = mount_slot(c, &c->slots->other, false, f);
 
     if (r < 0)
         return r;
-    r = path_in(c, UKI_FILE, &path, f);
+    r = path_in(c, file, &path, f);
     *ret = r == 0 && access(path, F_OK) == 0;
     return unmount_slot(c, &c->slots->other, r, f);
+}
+
+static bool is_listed_well(const struct confirm *c)
+{
+    static struct boot_manager m;
+    const struct boot_manager_entry *own;
+    const struct attempts wanted = pair(c);
+    struct attempts now;
+    size_t count = 0;
+
+    if (boot_manager_read(c->efivars_fd, &m) < 0)
+        return true; /* nothing can be made better */
+    own = find(&m, &c->slots->running);
+    for (size_t i = 0; i < m.count; i++)
+        count += is_ours(&m.entries[i], c);
+    read_attempts(c, &now);
+    return own && m.order_count > 0 && m.order[0] == own->number &&
+           count == 1u + (find(&m, &c->slots->other) != NULL) &&
+           memcmp(now.slots[0].guid, wanted.slots[0].guid, ATTEMPTS_GUID_SIZE) == 0 &&
+           memcmp(now.slots[1].guid, wanted.slots[1].guid, ATTEMPTS_GUID_SIZE) == 0;
+}
+
+bool confirm_is_settled(const struct confirm *c)
+{
+    struct failure ignored = FAILURE_NONE; /* a slot that cannot be mounted holds nothing */
+    bool there = false;
+
+    return is_listed_well(c) && (look_at_other(c, DEFAULT_FILE, &there, &ignored) < 0 || !there);
 }
 
 static int remove_default_of_other(const struct confirm *c, struct failure *f)
@@ -420,7 +428,7 @@ int confirm_slot(const struct confirm *c, struct failure *f)
     int r;
 
     /* A slot that cannot even be mounted holds nothing. */
-    bool readable = look_at_other(c, &other, &other_failure) == 0;
+    bool readable = look_at_other(c, UKI_FILE, &other, &other_failure) == 0;
 
     r = make_entry(c, &c->slots->running, f);
     if (r == 0 && other)

@@ -23,9 +23,10 @@ struct confirm {
     bool tpm;      /* make a ticket */
 };
 
-/* True when the firmware starts this slot first of all, each slot has at most one entry, and
- * BrochAttempts names both: nothing but the count is left to clear. What the other slot holds is
- * not asked: without an entry it was never tried here, and is nothing to fall back to. */
+/* True when the firmware starts this slot first of all, each slot has at most one entry,
+ * BrochAttempts names both, and the other slot has no BOOTX64.EFI (a power cut may have left one):
+ * nothing but the count is left to clear. What else the other slot holds is not asked: without an
+ * entry it was never tried here, and is nothing to fall back to. */
 bool confirm_is_settled(const struct confirm *c);
 
 /* True when this slot is the one that BootOrder has first among ours. Where we have no entry at all

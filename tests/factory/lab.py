@@ -178,9 +178,11 @@ def flipped(file_path, offset):
         file.seek(offset)
         file.write(bytes([byte[0] ^ 0xFF]))
         file.flush()
-        yield
-        file.seek(offset)
-        file.write(byte)
+        try:
+            yield
+        finally:
+            file.seek(offset)
+            file.write(byte)
 
 
 def copy_source(target, mtime=None):

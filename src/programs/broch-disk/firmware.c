@@ -86,10 +86,22 @@ static int read_slot(const struct slot_device *slot, struct boot_signature **ret
     return r;
 }
 
-/* The other slot may be empty, or half written: then there is no boot file to keep. */
+/* The other slot may be empty or half written: what the firmware could not start either is no boot
+ * file to keep. A slot that cannot be read now may be read at the next start. */
+static int read_spare(const struct slot_device *slot, struct firmware *m, struct failure *f)
+{
+    struct failure why = FAILURE_NONE;
+    int r = read_slot(slot, &m->spare, &why);
+
+    if (r == -EINVAL || r == -ENOENT || r == -EBADMSG) /* no FAT, no file, no signature */
+        return 0;
+    if (r < 0)
+        *f = why;
+    return r;
+}
+
 static int read_slots(struct firmware *m, struct failure *f)
 {
-    struct failure none = FAILURE_NONE;
     struct slot_devices slots;
     int r = slot_devices_find(m->facts.partuuid, &slots, f);
 
@@ -98,8 +110,8 @@ static int read_slots(struct firmware *m, struct failure *f)
         r = failure_set(f, CODE_IO, -errno, "no place to mount a slot at");
     if (r == 0)
         r = read_slot(&slots.running, &m->running, f);
-    if (r == 0 && read_slot(&slots.other, &m->spare, &none) < 0)
-        m->spare = NULL;
+    if (r == 0)
+        r = read_spare(&slots.other, m, f);
     m->plan.running = m->running;
     m->plan.spare = m->spare;
     return r;

@@ -38,7 +38,7 @@ static const struct action {
       action_recovery_verify },
     { "recovery", "new", "Asks the next start for another recovery key.", NULL, 0,
       action_recovery_new },
-    { "secureboot", "status", "Shows what the firmware lets start, and what it does not.", NULL, 0,
+    { "secureboot", "status", "Shows what the firmware lets start, and what it does not.", &json, 1,
       action_secureboot_status },
     { "secureboot", "apply", "Makes a signed change of that, once the disk is sealed for it.", NULL,
       0, action_secureboot_apply, "FILE" },

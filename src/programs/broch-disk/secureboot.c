@@ -6,92 +6,27 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <openssl/x509.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "disk/request_file.h"
 #include "programs/broch-disk/actions.h"
 #include "programs/broch-disk/firmware.h"
+#include "programs/broch-disk/lists_shown.h"
 #include "sys/file.h"
 
-enum { COMMON_NAME_SIZE = 128 };
-
 /* --- status --- */
-
-static void add_signature(const struct signature *s, struct text *t)
-{
-    static const char *const others[] = { [SIGNATURE_IMAGE_HASH] = "a boot file's hash",
-                                          [SIGNATURE_CERTIFICATE_HASH] = "a certificate's hash",
-                                          [SIGNATURE_OTHER] = "something else" };
-    const unsigned char *der = s->data;
-    char name[COMMON_NAME_SIZE] = "";
-    X509 *certificate;
-
-    if (s->kind != SIGNATURE_CERTIFICATE) {
-        text_addf(t, "              %s\n", others[s->kind]);
-        return;
-    }
-    certificate = d2i_X509(NULL, &der, (long)s->size);
-    if (certificate)
-        (void)X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name,
-                                        sizeof(name)); /* it may have none */
-    X509_free(certificate);
-    /* The firmware's bytes go to a terminal. */
-    for (size_t i = 0; name[i]; i++)
-        name[i] = (char)(name[i] < ' ' || name[i] > '~' ? '?' : name[i]);
-    text_addf(t, "              certificate '%s'\n", name);
-}
-
-static int add_lists(const struct plan_lists *l, enum key_variable variable, struct text *t,
-                     struct failure *f)
-{
-    struct signature_lists lists = signature_lists_open(l->bytes, l->size);
-    struct signature s;
-    int more;
-
-    text_addf(t, "%-13s%s\n", key_variable_name(variable), l->size == 0 ? " empty" : "");
-    while ((more = signature_lists_next(&lists, &s)) > 0)
-        add_signature(&s, t);
-    return more < 0 ? failure_set(f, CODE_SECUREBOOT_FILE, more, "%s is malformed",
-                                  key_variable_name(variable))
-                    : 0;
-}
-
-static void add_boot_file(const struct boot_signature *s, const char *what,
-                          const struct plan_machine *m, struct text *t)
-{
-    const struct plan_lists *db = &m->variables[KEY_VARIABLE_DB];
-    const struct plan_lists *dbx = &m->variables[KEY_VARIABLE_DBX];
-    const struct boot_lists lists = { db->bytes, dbx->bytes, db->size, dbx->size };
-    struct failure why = FAILURE_NONE;
-    struct signature by;
-
-    if (!s) {
-        text_addf(t, "%-14sholds no boot file\n", what);
-        return;
-    }
-    text_addf(t, "%-14ssigned by '%s', ", what, boot_signature_signer(s));
-    if (boot_signature_allowed(s, &lists, &by, &why) == 0)
-        text_add(t, "allowed\n");
-    else
-        text_addf(t, "refused: %s\n", why.text);
-}
 
 int action_secureboot_status(const struct action_options *options, struct failure *f)
 {
     struct firmware m = { .running = NULL };
+    const struct lists_shown shown = { .secure_boot = m.facts.secure_boot, .machine = &m.plan };
     _cleanup_text_ struct text t = TEXT_INIT;
     int r = firmware_read(&m, f);
 
-    (void)options;
-    if (r == 0) {
-        text_addf(&t, "Secure Boot   %s\n", m.facts.secure_boot);
-        for (enum key_variable v = KEY_VARIABLE_PK; r == 0 && v < KEY_VARIABLE_MAX_; v++)
-            r = add_lists(&m.plan.variables[v], v, &t, f);
-        add_boot_file(m.running, "running slot", &m.plan, &t);
-        add_boot_file(m.spare, "other slot", &m.plan, &t);
-    }
+    if (r == 0)
+        r = options->json ? lists_shown_add_json(&shown, &t, f)
+                          : lists_shown_add_table(&shown, &t, f);
     firmware_done(&m);
     if (r < 0)
         return r;
