@@ -46,6 +46,12 @@ void stage1_step_done(struct stage1 *s, const char *step)
     facts_add_step(&s->facts, step, us);
     marker_ok(step, us, marker);
     console_line(s->kmsg_fd, CONSOLE_NOTICE, marker);
+    stage1_alive(s);
+}
+
+void stage1_alive(const struct stage1 *s)
+{
+    watchdog_keep_alive(&s->watchdog);
 }
 
 void stage1_note(const struct stage1 *s, const char *key, const char *value)

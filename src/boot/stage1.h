@@ -112,6 +112,9 @@ void stage1_check_failed(void);
  * from which no runner returns. */
 void stage1_step_done(struct stage1 *s, const char *step);
 
+/* Starts the watchdog's time anew: after a step, and between the parts of a long one. */
+void stage1_alive(const struct stage1 *s);
+
 /* Prints `broch stage1 <key>="<value>"`. */
 void stage1_note(const struct stage1 *s, const char *key, const char *value);
 

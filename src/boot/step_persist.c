@@ -157,6 +157,7 @@ static int make(struct stage1 *s, const char *device, struct opening *o, struct 
     if (r < 0)
         return r;
     stage1_note(s, "persist", "made anew");
+    stage1_alive(s); /* a wipe may have come before */
     s->facts.persist.route = "new";
     if (s->persist.content == PERSIST_EMPTY) /* else it was adopted before */
         r = adopt_table(s, f);
@@ -164,12 +165,14 @@ static int make(struct stage1 *s, const char *device, struct opening *o, struct 
         r = persist_mark(device, true, f);
     if (r == 0)
         r = volume_format(device, &o->volume, &o->key, f);
+    stage1_alive(s);
     if (r == 0)
         r = volume_binding(o->volume, &o->binding, f);
     if (r == 0)
         r = volume_activate(o->volume, &o->binding, &o->key, o->node, f);
     if (r == 0)
         r = persist_make_filesystem(MAPPED, o->binding.btrfs, STAGE1_NEW_ROOT, STAGE1_PERSIST, f);
+    stage1_alive(s);
     if (r == 0) {
         persist_tpm_enroll(s, o);
         r = persist_recovery_make(s, o, f);

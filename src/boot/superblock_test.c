@@ -123,7 +123,7 @@ static void test_table(void **unused)
     s.salt_size = 0;
     l = line_make(text, sizeof(text));
     superblock_table(&s, hash, "7:0", &l);
-    assert_non_null(strstr(text, "ef - 1 restart"));
+    assert_non_null(strstr(text, "ef - 1 panic"));
     s = (struct superblock){ .data_blocks = SUPERBLOCK_DATA_BLOCKS_MAX,
                              .salt_size = SUPERBLOCK_SALT_MAX };
     l = line_make(text, sizeof(text));

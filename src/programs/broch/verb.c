@@ -24,7 +24,7 @@ const struct verb verb_table[] = {
       "what opens the encrypted disk" },
     { "recovery", "broch-disk", VERB_MACHINE, "verify | new",
       "prove that you have the recovery key" },
-    { "secureboot", "broch-disk", VERB_MACHINE, "status [--json] | apply FILE",
+    { "secureboot", "broch-disk", VERB_MACHINE, "status | apply FILE",
       "what starts here; change Secure Boot's keys" },
     { "screen", "broch-screen", VERB_MACHINE, "", "the status screen, on this terminal" },
     { "support", "broch-support", VERB_MACHINE, "[--out FILE]",
