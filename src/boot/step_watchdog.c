@@ -8,8 +8,8 @@
 
 #define WATCHDOG_DEVICE "/dev/watchdog0"
 
-/* One step of stage 1 (30 s of waiting for disks at most) or one part of a long one, and the start of
- * user space until its watchdog service runs, on a slow machine, twice over. */
+/* One step of stage 1 (30 s of waiting for disks at most) or one part of a long one, and the start
+ * of user space until its watchdog service runs, on a slow machine, twice over. */
 enum { WATCHDOG_TIMEOUT_S = 120 };
 
 /* A hang that leaves a record is told apart from a power cut (update/trial.h). Without it the
