@@ -58,7 +58,7 @@ _broch()
         reboot | poweroff) choices="--force --help" ;;
         help) choices=$verbs ;;
         version) choices="--help" ;;
-        build) choices="--kernel --out --keys --version --jobs --until --explain --offline --production --json --quiet --progress-fd --source --help" ;;
+        build) choices="--kernel --out --keys --version --iso --jobs --until --explain --offline --production --json --quiet --progress-fd --source --help" ;;
         run) choices="--direct --no-secure-boot --memory --cpus --snapshot --machine --disk --forward --display --emulate --until-ready --deadline --log --json --out --tree --source --offline --help" ;;
         lock) choices="--tools --source --help" ;;
         tools) choices="--offline --source --help" ;;

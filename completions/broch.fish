@@ -72,6 +72,7 @@ complete -c broch -n "__fish_seen_subcommand_from build" -l out -r -d "where the
 complete -c broch -n "__fish_seen_subcommand_from build" -l keys -r -d "signing keys (default: development keys)"
 complete -c broch -n "__fish_seen_subcommand_from build" -l version -r -d "name the release (default: VERSION)"
 complete -c broch -n "__fish_seen_subcommand_from build" -l jobs -r -d "compile N files at once"
+complete -c broch -n "__fish_seen_subcommand_from build" -l iso -d "a live medium as well"
 complete -c broch -n "__fish_seen_subcommand_from build" -l until -r -d "stop after a step and print its folder"
 complete -c broch -n "__fish_seen_subcommand_from build" -l explain -d "say why each step runs"
 complete -c broch -n "__fish_seen_subcommand_from build" -l offline -d "fetch nothing"

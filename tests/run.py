@@ -80,7 +80,7 @@ def development_keys():
 def machines(results, build, builds=True):
     """Everything that needs a generation; without `builds`, whole machines only."""
     broch = os.path.join(build, "src/programs/broch")
-    if not run(results, "build profile node", [broch, "build", "node"]):
+    if not run(results, "build profile node", [broch, "build", "node", "--iso"]):
         return
     with open(os.path.join(ROOT, "VERSION"), encoding="utf-8") as version:
         generation = os.path.join(ROOT, "out", f"broch-v{version.read().strip()}-node-x86_64")

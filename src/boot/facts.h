@@ -40,7 +40,7 @@ struct facts_step {
 
 struct facts {
     struct cmdline cmdline;
-    const char *slot;      /* "A", "B", "direct"; NULL until known */
+    const char *slot;      /* "A", "B", "direct", "live"; NULL until known */
     char partuuid[40];     /* empty: booted directly */
     const char *source;    /* "slot" or "device"; NULL until known */
     const char *root;      /* kind of root: "system"; NULL until known */

@@ -73,7 +73,8 @@ struct stage1 {
     struct partition_device slot_device, slot_disk;
     bool devices_partial;  /* the image was there before all drivers were */
     int slot_fd;           /* the root folder of the mounted slot, or -1 */
-    int image_fd;          /* the system image, or the block device that is it, or -1 */
+    int image_fd;          /* the system image, or the block device that it is on, or -1 */
+    uint64_t image_offset; /* where on the device it begins, in bytes: not 0 on a live medium */
     char image_device[24]; /* "major:minor" for verity */
     int image_device_fd;   /* keeps the loop device until verity has it, or -1 */
     char root_device[32];  /* the path of verity's device */

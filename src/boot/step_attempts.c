@@ -5,6 +5,7 @@
 
 #include "base/line.h"
 #include "boot/ending.h"
+#include "boot/live.h"
 #include "boot/stage1.h"
 #include "sys/boot_manager.h"
 #include "sys/efivars.h"
@@ -46,6 +47,8 @@ static int read_identity(struct stage1 *s, uint8_t ret_guid[static BOOT_ENTRY_GU
         return 0;
     if (r >= 0)
         r = partition_uuid_decode(value, (size_t)r, &s->slot_uuid);
+    if (r == 0 && live_is_partition(&s->slot_uuid))
+        s->slot_uuid.text[0] = '\0'; /* no slot: its image is found as on a CD */
     if (r == 0 && s->slot_uuid.text[0])
         r = boot_entry_guid_parse(s->slot_uuid.text, ret_guid);
     return r < 0 ? failure_set(f, CODE_BOOT_SLOT_MISSING, r, "LoaderDevicePartUUID is malformed")

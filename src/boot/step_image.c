@@ -75,11 +75,13 @@ static int check_image(const struct stage1 *s, struct failure *f)
     uint64_t size = 0, wanted = superblock_image_size(&s->superblock);
     int r = image_size(s->image_fd, &size);
 
+    size = size > s->image_offset ? size - s->image_offset : 0;
     if (r == 0 && size < wanted)
         return failure_set(f, f->code, -ENODATA, "the image has %llu bytes, %llu are wanted",
                            (unsigned long long)size, (unsigned long long)wanted);
     if (r == 0)
-        r = attribute_read_at(s->image_fd, superblock_offset(&s->superblock), bytes, sizeof(bytes));
+        r = attribute_read_at(s->image_fd, s->image_offset + superblock_offset(&s->superblock),
+                              bytes, sizeof(bytes));
     if (r < 0)
         return failure_set(f, f->code, r, "cannot read the image: %s", strerror(-r));
     if (memcmp(bytes, s->superblock_bytes, sizeof(bytes)) != 0)
@@ -92,7 +94,7 @@ static int attach(struct stage1 *s, struct failure *f)
 {
     struct line name = line_make(s->facts.image_device, sizeof(s->facts.image_device));
     struct loop loop;
-    int r = loop_attach(s->image_fd, &loop);
+    int r = loop_attach(s->image_fd, s->image_offset, &loop);
 
     if (r < 0)
         return failure_set(f, f->code, r, "no loop device: %s", strerror(-r));
@@ -116,16 +118,18 @@ static int note_device(struct stage1 *s, struct failure *f)
 
 int step_image(struct stage1 *s, struct failure *f)
 {
-    bool from_slot = s->slot_fd >= 0;
-    int r = from_slot ? open_image(s, f) : 0;
+    bool is_part = s->slot_fd >= 0 || s->image_offset > 0; /* of a device */
+    int r = s->slot_fd >= 0 ? open_image(s, f) : 0;
 
+    if (r == 0 && s->image_offset > 0)
+        r = devices_request(&s->devices, INITRD_REQUEST_SLOT, f); /* the loop device */
     if (r == 0)
         r = check_image(s, f);
-    if (r == 0 && from_slot)
+    if (r == 0 && is_part)
         r = attach(s, f);
     if (r < 0)
         return r;
-    if (!from_slot)
+    if (!is_part)
         s->image_device_fd = take_fd(&s->image_fd);
     return note_device(s, f);
 }

@@ -13,8 +13,9 @@
 #include "base/line.h"
 #include "base/number.h"
 #include "boot/clock.h"
-#include "disk/gpt.h"
+#include "boot/live.h"
 #include "boot/stage1.h"
+#include "disk/gpt.h"
 #include "sys/attribute.h"
 #include "sys/mount.h"
 #include "sys/uevent.h"
@@ -321,18 +322,23 @@ static void match_content(struct scan *scan, const struct scan_device *device)
 {
     uint8_t bytes[SUPERBLOCK_SIZE];
     struct stage1 *s = scan->stage1;
+    const struct live_wanted wanted = { &s->superblock, s->superblock_bytes };
     struct partition_device d;
+    struct partition p;
     _cleanup_close_ int fd = -1;
 
-    /* Several are harmless: whichever is taken, verity decides. */
+    /* Several are harmless: whichever is taken, verity decides. A live medium is one thing, as a
+     * stick with partitions and as a CD without. */
     if (scan->count > 0 || partition_device_parse(device->fields, device->fields_size, &d) < 0 ||
-        is_virtual(d.name))
+        is_virtual(d.name) || partition_parse(device->fields, device->fields_size, &p) == 0)
         return;
     fd = open_device(&d);
-    if (fd < 0 ||
-        attribute_read_at(fd, superblock_offset(&s->superblock), bytes, sizeof(bytes)) < 0)
+    if (fd < 0)
         return;
-    if (memcmp(bytes, s->superblock_bytes, sizeof(bytes)) != 0)
+    if (attribute_read_at(fd, superblock_offset(&s->superblock), bytes, sizeof(bytes)) == 0 &&
+        memcmp(bytes, s->superblock_bytes, sizeof(bytes)) == 0)
+        s->image_offset = 0;
+    else if (live_find(fd, &wanted, &s->image_offset) < 0)
         return;
     s->image_fd = take_fd(&fd);
     scan->found.device = d;
@@ -425,7 +431,7 @@ static void note_image(struct stage1 *s, const struct partition_device *d)
 {
     struct line name = line_make(s->facts.image_device, sizeof(s->facts.image_device));
 
-    s->facts.slot = "direct";
+    s->facts.slot = s->image_offset > 0 ? "live" : "direct";
     s->facts.source = "device";
     line_add(&name, d->name);
 }

@@ -1,14 +1,11 @@
 #include "image/artifact.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <linux/fs.h>
 
 #include "base/cleanup.h"
 #include "base/cursor.h"
@@ -16,6 +13,8 @@
 #include "boot/initrd.h"
 #include "disk/gpt.h"
 #include "image/erofs.h"
+#include "image/live.h"
+#include "image/mapped.h"
 #include "image/slot_file.h"
 #include "sys/file.h"
 #include "update/archive.h"
@@ -32,6 +31,7 @@ static const char *const kind_names[] = {
     [ARTIFACT_DISK] = "disk",
     [ARTIFACT_INITRD] = "initrd",
     [ARTIFACT_SYSTEM] = "system",
+    [ARTIFACT_LIVE] = "live",
 };
 _Static_assert(ARRAY_SIZE(kind_names) == ARTIFACT_KIND_MAX_, "every kind has a name");
 
@@ -49,43 +49,13 @@ static void hold(struct artifact *a, void *bytes, size_t size)
     a->holds[a->hold_count++].size = size;
 }
 
-/* A disk has no size for stat(2). */
-static int size_of(int fd, const char *path, uint64_t *ret, struct failure *f)
-{
-    struct stat status;
-
-    if (fstat(fd, &status) < 0)
-        return file_failure(f, errno, "read", path);
-    *ret = (uint64_t)status.st_size;
-    if (S_ISBLK(status.st_mode))
-        return ioctl(fd, BLKGETSIZE64, ret) < 0 ? file_failure(f, errno, "read", path) : 0;
-    return S_ISREG(status.st_mode)
-               ? 0
-               : failure_set(f, CODE_ARTIFACT_UNKNOWN, -EINVAL, "'%s' is no file", path);
-}
-
 static int map(struct artifact *a, const char *path, struct span *ret, struct failure *f)
 {
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-    uint64_t size;
-    void *bytes;
-    int r;
+    int r = mapped_open(path, ret, f);
 
-    if (fd < 0)
-        return file_failure(f, errno, "open", path);
-    r = size_of(fd, path, &size, f);
-    if (r < 0)
-        return r;
-    if (size == 0) {
-        *ret = (struct span){ (const uint8_t *)"", 0 };
-        return 0;
-    }
-    bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (bytes == MAP_FAILED)
-        return file_failure(f, errno, "map", path);
-    *ret = (struct span){ bytes, (size_t)size };
-    hold(a, bytes, (size_t)size);
-    return 0;
+    if (r == 0 && ret->size > 0)
+        hold(a, (void *)(uintptr_t)ret->bytes, ret->size);
+    return r;
 }
 
 static int bad(const struct artifact *a, struct failure *f, const char *what)
@@ -276,6 +246,39 @@ static int open_disk(struct artifact *a, struct span disk, struct failure *f)
     return a->pair_count > 0 ? 0 : bad(a, f, "no slot of the disk holds a generation");
 }
 
+/* --- A live medium --- */
+
+/* Files of the file system that firmware reads; the system image is a partition. */
+static int open_live(struct artifact *a, const struct live_parts *parts, struct failure *f)
+{
+    struct artifact_pair *pair = &a->pairs[0];
+    const struct {
+        const char *name;
+        struct span *target;
+    } files[] = { { "EFI/BOOT/BOOTX64.EFI", &pair->uki },
+                  { "EFI/broch/generation.json", &a->manifest_text },
+                  { "EFI/broch/generation.json.minisig", &a->signature } };
+    struct fat fat;
+
+    a->kind = ARTIFACT_LIVE;
+    if (fat_open(parts->files.bytes, parts->files.size, &fat) < 0)
+        return bad(a, f, "the file system that firmware starts from is damaged");
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        uint8_t *copy;
+        int r = slot_file_find(&fat, files[i].name, files[i].target, &copy);
+
+        if (r < 0)
+            return failure_set(f, CODE_ARTIFACT_BAD, r, "'%s': '%s' is %s", a->path, files[i].name,
+                               r == -ENOENT ? "missing" : "not whole");
+        if (copy)
+            hold(a, copy, 0);
+    }
+    pair->system = parts->system;
+    a->pair_count = 1;
+    find_initrd(pair);
+    return take_manifest(a, f);
+}
+
 /* --- What a file is --- */
 
 static bool begins(struct span file, size_t at, const char *magic, size_t size)
@@ -306,10 +309,13 @@ static bool is_uki(struct span file)
 
 static int open_file(struct artifact *a, struct span file, struct failure *f)
 {
+    struct failure none = FAILURE_NONE;
+    struct live_parts live;
+
     if (begins(file, 0, "MZ", 2) && is_uki(file))
         return open_single(a, ARTIFACT_UKI, file);
     if (begins(file, SECTOR, "EFI PART", 8))
-        return open_disk(a, file, f);
+        return live_open(file, &live, &none) == 0 ? open_live(a, &live, f) : open_disk(a, file, f);
     if (begins(file, 0, "generation.json\0", 16))
         return open_release(a, file, f);
     if (erofs_is(file))
@@ -331,7 +337,6 @@ static int open_file(struct artifact *a, struct span file, struct failure *f)
 int artifact_open(const char *path, struct artifact *ret, struct failure *f)
 {
     struct stat status;
-    struct span file;
     int r;
 
     *ret = (struct artifact)ARTIFACT_INIT;
@@ -342,11 +347,11 @@ int artifact_open(const char *path, struct artifact *ret, struct failure *f)
         return file_failure(f, errno, "open", path);
     if (S_ISDIR(status.st_mode))
         return open_folder(ret, f);
-    r = map(ret, path, &file, f);
+    r = map(ret, path, &ret->whole, f);
     if (r < 0)
         return r;
-    ret->size = file.size;
-    return open_file(ret, file, f);
+    ret->size = ret->whole.size;
+    return open_file(ret, ret->whole, f);
 }
 
 void artifact_done(struct artifact *a)

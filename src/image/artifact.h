@@ -6,6 +6,7 @@
  *     disk        a disk image, or a disk: up to two slots
  *     initrd      as it stands in a boot file
  *     system      a system image
+ *     live        a live medium
  *
  * What it is, is decided by content, never by a name. Files are mapped, not read: one that somebody
  * cuts short meanwhile ends the program. */
@@ -26,6 +27,7 @@ enum artifact_kind {
     ARTIFACT_DISK,
     ARTIFACT_INITRD,
     ARTIFACT_SYSTEM,
+    ARTIFACT_LIVE,
     ARTIFACT_KIND_MAX_
 };
 
@@ -45,9 +47,10 @@ struct artifact_partition {
 struct artifact {
     enum artifact_kind kind;
     char *path;
-    uint64_t size; /* of the file; 0 for a folder */
+    uint64_t size;     /* of the file; 0 for a folder */
+    struct span whole; /* the file; empty for a folder */
 
-    /* Of a generation or release; spans are empty where there is none. */
+    /* Of a generation, release or live medium; spans are empty where there is none. */
     struct span manifest_text, signature;
     struct manifest *manifest; /* what the text says, unverified; NULL when it is malformed */
 

@@ -42,6 +42,7 @@ static void build_done(struct build *build)
 {
     for (size_t i = 0; i < ARRAY_SIZE(order); i++)
         step_done(step_at(build, i));
+    step_done(&build->live);
     supply_done(&build->supply);
     tree_done(&build->tree);
     keys_done(&build->keys);
@@ -229,16 +230,29 @@ static struct build make_build(const struct build_request *request, struct progr
     };
 }
 
+static int make_live(struct build *build, const char *folder, char **ret, struct failure *f)
+{
+    int r = build_live(build, folder, f);
+
+    return r < 0 ? r : publish_live(build, folder, ret, f);
+}
+
 int build_run(const struct build_request *request, struct progress *progress, char **ret_folder,
-              struct failure *f)
+              char **ret_live, struct failure *f)
 {
     struct build build = make_build(request, progress);
+    _cleanup_free_ char *folder = NULL;
     int r = run_steps(&build, ARRAY_SIZE(order) - 1, f);
 
+    *ret_live = NULL;
     if (r == 0)
         r = check_budgets(&build, f);
     if (r == 0)
-        r = publish(&build, ret_folder, f);
+        r = publish(&build, &folder, f);
+    if (r == 0 && request->live)
+        r = make_live(&build, folder, ret_live, f);
+    if (r == 0)
+        *ret_folder = take_ptr(folder);
     build_done(&build);
     return r;
 }

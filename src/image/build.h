@@ -21,6 +21,7 @@ struct build_request {
     const char *out;     /* folder that gets broch-<generation>/, or NULL: <source>/out */
     const char *keys;    /* folder, or NULL: the user's development keys */
     const char *version; /* "1.2.3": names the generation; NULL: what the file VERSION has */
+    bool live;           /* a live medium as well, out/broch-<generation>.iso */
     uint64_t jobs;       /* of the compiler; 0: as many as processors */
     bool explain;
     bool offline;
@@ -52,11 +53,14 @@ struct build {
     struct step uki;
     struct step disk;
     struct step sbom;
+    struct step
+        live; /* after publishing, because the signed manifest is on it; only if asked for */
 };
 
-/* Runs all steps and publishes the generation; *ret_folder is its path, freed by the caller. */
+/* Runs all steps and publishes the generation; *ret_folder is its path, and *ret_live that of its
+ * live medium or NULL, both freed by the caller. */
 MUST_USE int build_run(const struct build_request *request, struct progress *progress,
-                       char **ret_folder, struct failure *f);
+                       char **ret_folder, char **ret_live, struct failure *f);
 
 /* Runs the steps up to one of the names in progress and leaves the result in the cache; prints
  * nothing. *ret_folder is the step's folder. CODE_USAGE for another name. */
@@ -78,6 +82,9 @@ MUST_USE int build_initrd(struct build *build, struct failure *f);
 MUST_USE int build_uki(struct build *build, struct failure *f);
 MUST_USE int build_disk(struct build *build, struct failure *f);
 MUST_USE int build_sbom(struct build *build, struct failure *f);
+
+/* The live medium of the generation in this folder. */
+MUST_USE int build_live(struct build *build, const char *generation, struct failure *f);
 
 /* What the steps share. The release of the kernel ("6.12.1+deb13-amd64"); freed by the caller. */
 MUST_USE int kernel_release(const struct build *build, char **ret, struct failure *f);

@@ -55,10 +55,11 @@ static void test_refused(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct build_request request = cases[i].request;
         _cleanup_free_ char *folder = NULL;
+        char *live = NULL;
         struct failure f = FAILURE_NONE;
 
         request.source = ".";
-        assert_true(build_run(&request, &progress, &folder, &f) < 0);
+        assert_true(build_run(&request, &progress, &folder, &live, &f) < 0);
         if (f.code == CODE_USER_NAMESPACE)
             continue; /* this host does not come as far as the tools */
         if (f.code != cases[i].code || !strstr(f.text, cases[i].word))

@@ -15,15 +15,14 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/hex.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "image/guid.h"
 #include "image/tool.h"
 #include "sys/file.h"
 
 enum {
     SECTOR = 512,
-    GUID_TEXT_SIZE = 37,
     OFFSET_TEXT_SIZE = 48,
 };
 
@@ -54,20 +53,6 @@ static struct layout make_layout(const struct profile *profile)
     return layout;
 }
 
-static void make_guid(const struct build *build, const char *purpose,
-                      char ret[static GUID_TEXT_SIZE])
-{
-    struct digest d =
-        digest_two(build->disk.inputs.data, build->disk.inputs.length, purpose, strlen(purpose));
-    char digits[DIGEST_TEXT_SIZE];
-
-    d.bytes[6] = (uint8_t)((d.bytes[6] & 0x0f) | 0x80); /* RFC 9562, version 8 */
-    d.bytes[8] = (uint8_t)((d.bytes[8] & 0x3f) | 0x80);
-    (void)digest_text(&d, digits);
-    (void)snprintf(ret, GUID_TEXT_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", digits, digits + 8,
-                   digits + 12, digits + 16, digits + 20);
-}
-
 static int write_table(const struct build *build, const struct layout *layout, const char *folder,
                        const struct tool *tool, struct failure *f)
 {
@@ -79,16 +64,16 @@ static int write_table(const struct build *build, const struct layout *layout, c
     struct tool with_script = *tool;
     int fd, r;
 
-    make_guid(build, "disk", guid);
+    guid_derive(&build->disk.inputs, "disk", guid);
     text_addf(&script, "label: gpt\nlabel-id: %s\n", guid);
     for (unsigned i = 0; i < 2; i++) {
-        make_guid(build, i == 0 ? "slot-a" : "slot-b", guid);
+        guid_derive(&build->disk.inputs, i == 0 ? "slot-a" : "slot-b", guid);
         text_addf(&script,
                   "start=%llu, size=%llu, type=" TYPE_SLOT ", uuid=%s, name=broch-slot-%c\n",
                   (unsigned long long)(layout->slot[i] / SECTOR),
                   (unsigned long long)(layout->slot_size / SECTOR), guid, 'a' + (int)i);
     }
-    make_guid(build, "persist", guid);
+    guid_derive(&build->disk.inputs, "persist", guid);
     text_addf(&script,
               "start=%llu, size=%llu, type=" TYPE_PERSIST ", uuid=%s, name=broch-persist\n",
               (unsigned long long)(layout->persist / SECTOR),
@@ -115,7 +100,7 @@ static int make_fat(const struct layout *layout, unsigned slot, const char *imag
 
     (void)snprintf(sectors, sizeof(sectors), "%llu",
                    (unsigned long long)(layout->slot_size / SECTOR));
-    make_guid(build, slot == 0 ? "fat-a" : "fat-b", guid);
+    guid_derive(&build->disk.inputs, slot == 0 ? "fat-a" : "fat-b", guid);
     (void)snprintf(serial, sizeof(serial), "%.8s", guid);
     label[6] = (char)('A' + (int)slot);
     arguments = ARGUMENTS("mformat", "-i", image, "-F", "-T", sectors, "-h", "64", "-s", "32", "-c",

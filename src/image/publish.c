@@ -44,12 +44,11 @@ static bool same_file(const char *a, const char *b)
            first.st_ino == second.st_ino;
 }
 
-static int place(const struct artifact *artifact, const char *folder, struct failure *f)
+static int place_at(const struct artifact *artifact, const char *to, struct failure *f)
 {
     _cleanup_free_ char *from = step_path(artifact->step, artifact->name);
-    _cleanup_free_ char *to = text_make("%s/%s", folder, artifact->name);
 
-    if (!from || !to)
+    if (!from)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
     if (same_file(from, to))
         return 0;
@@ -61,6 +60,13 @@ static int place(const struct artifact *artifact, const char *folder, struct fai
         return 0;
     return errno == EXDEV || errno == EPERM || errno == EMLINK ? file_copy(from, to, 0444, f)
                                                                : file_failure(f, errno, "link", to);
+}
+
+static int place(const struct artifact *artifact, const char *folder, struct failure *f)
+{
+    _cleanup_free_ char *to = text_make("%s/%s", folder, artifact->name);
+
+    return to ? place_at(artifact, to, f) : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
 }
 
 static int read_small(struct step *step, const char *name, char **ret, struct failure *f)
@@ -269,5 +275,17 @@ int publish(struct build *build, char **ret_folder, struct failure *f)
     if (r == 0)
         *ret_folder = take_ptr(folder);
     free(manifest);
+    return r;
+}
+
+int publish_live(struct build *build, const char *folder, char **ret, struct failure *f)
+{
+    const struct artifact artifact = { "live.iso", &build->live };
+    _cleanup_free_ char *to = text_make("%s.iso", folder);
+    int r =
+        to ? place_at(&artifact, to, f) : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+
+    if (r == 0)
+        *ret = take_ptr(to);
     return r;
 }

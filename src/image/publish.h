@@ -13,6 +13,9 @@
  * caller. */
 MUST_USE int publish(struct build *build, char **ret_folder, struct failure *f);
 
+/* Puts the live medium beside the generation's folder, as <folder>.iso. Freed by the caller. */
+MUST_USE int publish_live(struct build *build, const char *folder, char **ret, struct failure *f);
+
 /* Appends what SHA256SUMS has to be: files of the manifest, the manifest and its signature. */
 void publish_format_sums(const struct manifest *m, struct span manifest_text, struct span signature,
                          struct text *ret);

@@ -14,6 +14,7 @@
 #include "image/contents.h"
 #include "image/cpio_reader.h"
 #include "image/publish.h"
+#include "image/live.h"
 #include "image/sbom_check.h"
 #include "image/unpack.h"
 #include "image/verity_tree.h"
@@ -493,6 +494,17 @@ static int check_pair(struct run *run, struct failure *f)
     return r;
 }
 
+/* What a CD's firmware reads and what a stick's does are one medium. */
+static void check_medium(struct run *run)
+{
+    const struct artifact_pair *pair = &run->artifact->pairs[0];
+    const struct live_content content = { pair->uki, pair->system };
+    struct failure inner = FAILURE_NONE;
+    int r = live_check(run->artifact->whole, &content, &inner);
+
+    note(run, "medium", r, &inner, "CD and stick lead to the same files");
+}
+
 int verify_run(struct artifact *artifact, const struct verify_trust *trust, struct verify *ret,
                struct failure *f)
 {
@@ -504,6 +516,8 @@ int verify_run(struct artifact *artifact, const struct verify_trust *trust, stru
         return failure_set(f, CODE_USAGE, -EINVAL,
                            "an %s has no signature of its own; name its generation or disk",
                            artifact->kind == ARTIFACT_INITRD ? "initrd" : "image");
+    if (artifact->kind == ARTIFACT_LIVE)
+        check_medium(&run);
     if (artifact->manifest_text.bytes)
         r = check_manifest(&run, f);
     for (size_t i = 0; r == 0 && i < artifact->pair_count; i++) {

@@ -21,7 +21,7 @@ static bool is_one_of(const char *text, size_t length, const char *const *words,
 
 static bool check_slot(const char *text, size_t length)
 {
-    static const char *const slots[] = { "A", "B", "direct" };
+    static const char *const slots[] = { "A", "B", "direct", "live" };
 
     return is_one_of(text, length, slots, ARRAY_SIZE(slots));
 }

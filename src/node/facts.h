@@ -23,7 +23,7 @@ enum {
 struct facts {
     char generation[NAME_SIZE];
     char profile[NAME_SIZE];
-    char slot[NAME_SIZE]; /* "A", "B" or "direct" */
+    char slot[NAME_SIZE]; /* "A", "B", "direct" or "live" */
     char verity[FACTS_HASH_SIZE];
     char partuuid[FACTS_UUID_SIZE];      /* of the slot's partition; empty: started from none */
     char secure_boot[FACTS_SWITCH_SIZE]; /* "on", "off" or "unknown" */

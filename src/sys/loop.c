@@ -10,18 +10,19 @@
 
 enum { LOOP_BLOCK_SIZE = 4096 };
 
-static int configure(int loop_fd, int file_fd, uint32_t flags)
+static int configure(int loop_fd, int file_fd, uint64_t offset, uint32_t flags)
 {
     struct loop_config config = {
         .fd = (uint32_t)file_fd,
         .block_size = LOOP_BLOCK_SIZE,
-        .info = { .lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | flags },
+        .info = { .lo_offset = offset,
+                  .lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | flags },
     };
 
     return ioctl(loop_fd, LOOP_CONFIGURE, &config) < 0 ? -errno : 0;
 }
 
-static int attach_free(int file_fd, int number, struct loop *ret)
+static int attach_free(int file_fd, uint64_t offset, int number, struct loop *ret)
 {
     struct loop_info64 info = { 0 };
     _cleanup_close_ int fd = -1;
@@ -32,10 +33,10 @@ static int attach_free(int file_fd, int number, struct loop *ret)
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    r = configure(fd, file_fd, LO_FLAGS_DIRECT_IO);
+    r = configure(fd, file_fd, offset, LO_FLAGS_DIRECT_IO);
     /* Kernels up to 6.13 fall back by themselves; later ones say so. */
     if (r == -EINVAL || r == -EOPNOTSUPP)
-        r = configure(fd, file_fd, 0);
+        r = configure(fd, file_fd, offset, 0);
     if (r < 0)
         return r;
     if (ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
@@ -46,7 +47,7 @@ static int attach_free(int file_fd, int number, struct loop *ret)
     return 0;
 }
 
-int loop_attach(int file_fd, struct loop *ret)
+int loop_attach(int file_fd, uint64_t offset, struct loop *ret)
 {
     _cleanup_close_ int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
     int number;
@@ -56,5 +57,5 @@ int loop_attach(int file_fd, struct loop *ret)
     number = ioctl(control, LOOP_CTL_GET_FREE);
     if (number < 0)
         return -errno;
-    return attach_free(file_fd, number, ret);
+    return attach_free(file_fd, offset, number, ret);
 }

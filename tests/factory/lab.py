@@ -304,10 +304,10 @@ def make_foreign_cache(user):
 def base():
     """The generation that all others are compared with: this source, the user's cache and development keys."""
     if Lab.base is None:
-        result = factory("build", "node", "--source", Lab.base_source, "--out", Lab.out)
+        result = factory("build", "node", "--iso", "--source", Lab.base_source, "--out", Lab.out)
         if result.returncode != 0:
             raise RuntimeError(f"the first build failed:\n{result.stderr}")
-        Lab.base = result.stdout.strip()
+        Lab.base = result.stdout.splitlines()[0]
         Lab.background["second"] = second_build()
         Lab.background["foreign"] = foreign_build()
     return Lab.base
@@ -378,7 +378,7 @@ class BackgroundBuild:
         self.start(str(sink))
         os.close(sink)
         output, errors = self.process.communicate()
-        self.result = (self.process.returncode, output.strip(), errors)
+        self.result = (self.process.returncode, output.partition("\n")[0], errors)
 
     def join(self):
         """Exit code, folder, and what it said."""
@@ -406,7 +406,7 @@ def second_build():
     apart = ["unshare", "--net", "--uts"] if ROOT else \
         ["unshare", "--map-root-user", "--map-auto", "--net", "--uts"]
     command = [*apart, "sh", "-c", 'hostname another-host && exec "$0" "$@"', Lab.factory, "build", "node",
-               "--source", Lab.second_source, "--out", Lab.second_out, "--keys", Lab.keys, "--jobs", "1",
+               "--iso", "--source", Lab.second_source, "--out", Lab.second_out, "--keys", Lab.keys, "--jobs", "1",
                "--offline", "--progress-fd", None]
     return BackgroundBuild(command, "programs", 1.0, Lab.second_cache, env=Lab.second_env, umask=0o077, cwd="/")
 
@@ -430,7 +430,7 @@ def foreign_build():
         cache = make_cache("foreign-cache")
     env = environment(BROCH_CACHE=cache, HOME=home, LC_ALL=GERMAN, LOCPATH=Lab.locales, TZ="America/St_Johns",
                       XDG_DATA_HOME=home)
-    command = [Lab.factory, "build", "node", "--source", source, "--out", out, "--keys", keys, "--jobs", "2",
+    command = [Lab.factory, "build", "node", "--iso", "--source", source, "--out", out, "--keys", keys, "--jobs", "2",
                "--progress-fd", None]
     return BackgroundBuild(command, "rootfs", 3.0, cache, env=env, umask=0o022, cwd=home, **options)
 

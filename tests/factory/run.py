@@ -14,7 +14,7 @@ import unittest
 import lab
 
 MODULES = ["test_manifest", "test_uki", "test_system", "test_services", "test_disk", "test_refusals", "test_bytes",
-           "test_steps", "test_lock", "test_keys", "test_verify", "test_sbom", "test_diff",
+           "test_steps", "test_lock", "test_keys", "test_verify", "test_live", "test_sbom", "test_diff",
            "test_robust"]
 
 

@@ -24,6 +24,7 @@ class SameBytes(unittest.TestCase):
         self.assertEqual(lab.sums(folder), lab.sums(lab.base()), HINT)
         for artifact, digest in lab.sums(folder).items():
             self.assertEqual(lab.sha256(os.path.join(folder, artifact)), digest, artifact)
+        self.assertEqual(lab.sha256(folder + ".iso"), lab.sha256(lab.base() + ".iso"), HINT)
         for artifact in ("generation.json", "generation.json.minisig", "SHA256SUMS", "release.pub", "keys/db.crt"):
             self.assertEqual(lab.read(folder, artifact), lab.read(lab.base(), artifact), artifact)
         return errors

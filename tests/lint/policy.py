@@ -82,6 +82,8 @@ BROCH = Policy(
         "src/image/drivers.c": "packs the drivers: tests/factory unpacks and checks them",
         "src/image/disk.c": "runs sfdisk, mtools, qemu-img: tests/factory checks their result",
         "src/image/initrd.c": "packs the initrd: tests/factory unpacks and checks it",
+        "src/image/live.c": "looks at a whole medium: tests/factory/test_live.py damages each part of one",
+        "src/image/live_build.c": "runs mtools and xorriso: tests/factory/test_live.py checks their result",
         "src/image/kernel.c": "unpacks a kernel package: tests/factory, and every VM test",
         "src/image/programs.c": "compiles in the tools tree: tests/factory",
         "src/image/rootfs.c": "runs mmdebstrap: tests/factory builds twice and compares",

@@ -56,13 +56,17 @@ static int find_source(const char *given, char **ret, struct failure *f)
     return 0;
 }
 
-static void print_build_json(const char *folder)
+static void print_build_json(const char *folder, const char *live)
 {
-    char buffer[FAILURE_TEXT_MAX * 2];
+    char buffer[FAILURE_TEXT_MAX * 4];
     struct line line = line_make(buffer, sizeof(buffer));
 
     line_add(&line, "{\"folder\":");
     line_add_json_string(&line, folder);
+    if (live) {
+        line_add(&line, ",\"iso\":");
+        line_add_json_string(&line, live);
+    }
     line_add(&line, "}");
     (void)puts(buffer);
 }
@@ -79,6 +83,8 @@ static int verb_build(int argc, char **argv, struct failure *f)
         { "keys", OPTION_TEXT, &request.keys, "DIR", "signing keys (default: development keys)" },
         { "version", OPTION_TEXT, &request.version, "X.Y.Z",
           "name the release (default: VERSION)" },
+        { "iso", OPTION_FLAG, &request.live, NULL,
+          "a live medium as well: CD and USB stick in one" },
         { "jobs", OPTION_NUMBER, &request.jobs, "N", "compile N files at once" },
         { "until", OPTION_TEXT, &until, "STEP", "stop after a step and print its folder" },
         { "explain", OPTION_FLAG, &request.explain, NULL, "say why each step runs" },
@@ -97,13 +103,15 @@ static int verb_build(int argc, char **argv, struct failure *f)
                                      ARRAY_SIZE(specs),
                                      0,
                                      1 };
-    _cleanup_free_ char *source_path = NULL, *folder = NULL;
+    _cleanup_free_ char *source_path = NULL, *folder = NULL, *live = NULL;
     struct progress progress;
     struct operands operands;
     int r = parse(&options, argc, argv, &operands, f);
 
     if (r != 0)
         return r < 0 ? r : EXIT_CODE_DONE;
+    if (until && request.live)
+        return failure_set(f, CODE_USAGE, -EINVAL, "--iso needs the whole generation, not --until");
     r = find_source(source, &source_path, f);
     if (r < 0)
         return r;
@@ -112,13 +120,16 @@ static int verb_build(int argc, char **argv, struct failure *f)
         request.profile = operands.list[0];
     progress_start(&progress, progress_fd == NO_FD ? -1 : (int)progress_fd, quiet);
     r = until ? build_until(&request, until, &progress, &folder, f)
-              : build_run(&request, &progress, &folder, f);
+              : build_run(&request, &progress, &folder, &live, f);
     if (r < 0)
         return r;
-    if (json)
-        print_build_json(folder);
-    else
-        (void)puts(folder);
+    if (json) {
+        print_build_json(folder, live);
+        return EXIT_CODE_DONE;
+    }
+    (void)puts(folder);
+    if (live)
+        (void)puts(live);
     return EXIT_CODE_DONE;
 }
 
