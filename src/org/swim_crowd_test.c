@@ -132,6 +132,104 @@ static void test_news_go_in_two_parts(void **state)
     bench_free(b);
 }
 
+/* Six are called at once, the other three with our second probe, and not when an answer came. */
+static void test_six_are_called_first(void **state)
+{
+    for (int answered = 0; answered < 2; answered++) {
+        struct wire_frame f = { .kind = WIRE_ANSWER };
+        struct bench *b = bench_new(11, 0);
+        uint64_t start_ns;
+
+        run_org(b, 11, ROSTER_NONE, 10);
+        give_beat_turn(b, 3, 0, 100, 1);
+        assert_true(run_until(b, b->now_ns + 3 * NS_PER_S, ROSTER_NONE, WIRE_CALL, NULL));
+        assert_int_equal(sent(b, ROSTER_NONE, WIRE_CALL, NULL), 6);
+        start_ns = b->now_ns;
+        if (answered)
+            give(b, 3, &f);
+        assert_int_equal(run_until(b, start_ns + 300 * NS_PER_MS, ROSTER_NONE, WIRE_CALL, NULL),
+                         !answered);
+        if (!answered) {
+            assert_in_range(b->now_ns - start_ns, 137 * NS_PER_MS, 138 * NS_PER_MS);
+            assert_int_equal(sent(b, ROSTER_NONE, WIRE_CALL, NULL), 3);
+            assert_false(run_until(b, start_ns + 540 * NS_PER_MS, ROSTER_NONE, WIRE_CALL, NULL));
+        }
+        bench_free(b);
+    }
+}
+
+/* Helpers with much to do report late: where many have just gone that still counts, else we have
+ * given up by then. */
+static void test_late_report_counts_in_a_crowd(void **state)
+{
+    for (uint16_t gone = 0; gone <= 7; gone += 7) {
+        struct wire_frame call, f;
+        struct bench *b = bench_new(12, 0);
+        uint64_t start_ns;
+
+        run_org(b, 12, ROSTER_NONE, 10);
+        b->now_ns += NS_PER_S;
+        give_beat_turn(b, 3, 0, 100, 1);
+        for (uint16_t i = 0; i < gone; i++) {
+            f = unreachable(105u + i, 0);
+            give(b, 1, &f);
+        }
+        assert_true(run_until(b, b->now_ns + 3 * NS_PER_S, ROSTER_NONE, WIRE_CALL, &call));
+        start_ns = b->now_ns;
+        while (b->out.deadline_ns < start_ns + 1200 * NS_PER_MS) {
+            timer(b, b->out.deadline_ns);
+            give_beat(b, 2, 0, (uint8_t)(b->now_ns / NS_PER_S));
+        }
+        b->now_ns = start_ns + 1200 * NS_PER_MS;
+        f = (struct wire_frame){ .kind = WIRE_REPORT };
+        f.report = (struct wire_report){ 103, call.call.number, 3 };
+        give(b, 1, &f);
+        assert_int_equal(swim_standing(b->core, 3),
+                         gone > 0 ? WIRE_STANDING_UNREACHABLE : WIRE_STANDING_ALIVE);
+        bench_free(b);
+    }
+}
+
+/* All observers of `subject` but `left` of them are held unreachable. */
+static struct bench *bench_new_deserted(uint16_t *ret_subject, unsigned int left)
+{
+    struct bench *b = bench_new(30, 0);
+    const struct roster_member *m;
+    uint16_t subject = 1;
+
+    while (edge_find(b->core, subject))
+        subject++;
+    m = roster_member(b->roster, subject);
+    b->now_ns += NS_PER_S;
+    for (uint8_t i = (uint8_t)left; i < m->observer_count; i++) {
+        struct wire_frame f = unreachable(100u + m->observers[i], 0);
+
+        give(b, subject, &f);
+    }
+    *ret_subject = subject;
+    return b;
+}
+
+/* Who has one observer left is probed, by us alone, and told what is held; who has two is not. */
+static void test_deserted_member_is_told(void **state)
+{
+    for (unsigned int left = 1; left <= 2; left++) {
+        struct wire_frame f = { .kind = WIRE_ANSWER };
+        uint16_t subject;
+        struct bench *b = bench_new_deserted(&subject, left);
+        bool probed = run_until(b, b->now_ns + 12 * NS_PER_S, subject, WIRE_PROBE, NULL);
+
+        assert_int_equal(probed, left == 1);
+        assert_int_equal(swim_counter(b->core, SWIM_COUNT_UNOBSERVED) > 0, left == 1);
+        if (probed) {
+            assert_int_equal(sent(b, ROSTER_NONE, WIRE_CALL, NULL), 0);
+            give(b, subject, &f);
+            assert_true(sent(b, subject, WIRE_UNREACHABLE, NULL) >= 9);
+        }
+        bench_free(b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +238,9 @@ int main(void)
         cmocka_unit_test(test_second_call_is_answered_at_once),
         cmocka_unit_test(test_nothing_found_is_asked_again_less_often),
         cmocka_unit_test(test_news_go_in_two_parts),
+        cmocka_unit_test(test_six_are_called_first),
+        cmocka_unit_test(test_late_report_counts_in_a_crowd),
+        cmocka_unit_test(test_deserted_member_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@ enum {
     REPORT_FROM = 3, /* unanswered probes that make a vote */
     GIVE_UP_WINDOWS = 4,
     AGAIN = 2,
+    FIRST_CALLS = 6,
     ASKED_MIN = 4,  /* calls that make silence mean something; all that a crowd allows */
     CROWD_OPEN = 3, /* inquiries at once */
     CROWD_GONE = 4, /* verdicts of late */
@@ -72,6 +73,10 @@ static size_t list_helpers(struct swim *s, const struct inquiry *q, uint16_t ret
     bool near = q->second && inquiry_is_crowded(s);
     size_t helpers = 0, substitutes = 0;
 
+    /* Nobody of ours: it has no observers to speak of, or we would not ask, and several of us look
+     * after it. Were each to call four others, it could not answer them all. */
+    if (!q->second && !edge_find(s, q->subject))
+        return 0;
     for (uint8_t i = 0; m && !near && i < m->observer_count; i++) {
         uint16_t slot = m->observers[i];
 
@@ -79,7 +84,7 @@ static size_t list_helpers(struct swim *s, const struct inquiry *q, uint16_t ret
             (q->second || !is_doubted(s, slot)))
             ret[helpers++] = slot;
     }
-    if (!q->second && edge_find(s, q->subject) && !inquiry_is_crowded(s))
+    if (!q->second && !inquiry_is_crowded(s))
         return helpers;
     for (uint8_t i = 0; i < s->edge_count && substitutes < SUBSTITUTES_MAX; i++) {
         uint16_t slot = s->edges[i].slot;
@@ -109,34 +114,56 @@ static enum send_class probe_class(const struct swim *s)
     return inquiry_is_crowded(s) ? SEND_CALL : SEND_INQUIRY;
 }
 
-static void call_helpers(struct swim *s, struct inquiry *q)
+/* Calls `limit` helpers, from this one of their list on. */
+static void call_some(struct swim *s, struct inquiry *q, size_t start, size_t limit)
 {
     struct wire_frame f = { .kind = WIRE_CALL };
     uint16_t helpers[REPORTS_MAX];
-    size_t helper_count = list_helpers(s, q, helpers);
-    size_t limit = inquiry_is_crowded(s) ? ASKED_MIN : REPORTS_MAX;
-    size_t start = q->second ? q->asked : 0;
+    size_t helper_count = list_helpers(s, q, helpers), called = 0;
 
-    /* In a crowd a few are asked, not always the same. */
-    if (!q->second && helper_count > 0)
-        start = rng_below(&s->rng, helper_count);
-
-    q->asked = 0;
-    q->denied = false;
     f.call.subject = roster_member(s->roster, q->subject)->id;
     f.call.number = q->number;
     f.call.window_ms = (uint16_t)(q->window_ns / NS_PER_MS);
     f.call.incarnation = s->members[q->subject].incarnation;
-    for (size_t i = 0; i < helper_count && q->asked < limit; i++) {
+    for (size_t i = 0; i < helper_count && called < limit; i++) {
         uint16_t to = helpers[(start + i) % helper_count];
 
         if (has_reported(q, to))
             continue;
         if (frame_send(s, &f, to, SEND_CALL))
-            q->asked++;
+            called++;
         else
             q->denied = true;
     }
+    q->asked = (uint8_t)(q->asked + called);
+    q->waiting = (uint8_t)(helper_count > limit ? helper_count - limit : 0);
+}
+
+/* Six helpers are called at once, whose votes are enough, and the others when we probe
+ * again: nine calls for every lost packet would leave nothing for those who ask about us. In a
+ * crowd a few are asked, not always the same. */
+static void call_helpers(struct swim *s, struct inquiry *q)
+{
+    bool crowded = inquiry_is_crowded(s), at_once = q->second || q->taken;
+    size_t former = q->asked;
+
+    q->asked = 0;
+    q->denied = false;
+    if (!q->second)
+        q->first = (uint8_t)rng_below(&s->rng, REPORTS_MAX);
+    call_some(s, q, q->second ? former : q->first,
+              crowded   ? ASKED_MIN
+              : at_once ? REPORTS_MAX
+                        : FIRST_CALLS);
+    if (crowded)
+        q->waiting = 0;
+}
+
+static void call_waiting(struct swim *s, struct inquiry *q)
+{
+    if (!inquiry_is_crowded(s))
+        call_some(s, q, q->first + q->asked, q->waiting);
+    q->waiting = 0;
 }
 
 static void restart(struct swim *s, struct inquiry *q, uint64_t window_ns)
@@ -248,6 +275,13 @@ static bool could_ask(const struct inquiry *q)
     return !q->denied || q->asked >= ASKED_MIN;
 }
 
+/* Of the second window. In a crowd the helpers' budgets delay their probes, and so their reports:
+ * who has none yet waits for another window. */
+static uint64_t end_ns(const struct swim *s, const struct inquiry *q)
+{
+    return q->start_ns + (votes(q) <= 1 && inquiry_is_crowded(s) ? 3 : 2) * q->window_ns;
+}
+
 /* Ours has had its window, or a report came after it. True when it is over. */
 static bool settle(struct swim *s, struct inquiry *q)
 {
@@ -255,11 +289,12 @@ static bool settle(struct swim *s, struct inquiry *q)
         if (!q->second) {
             count(s, SWIM_COUNT_SECOND_WINDOWS);
             q->second = true;
-            q->next_ns = q->start_ns + 2 * q->window_ns;
+            q->next_ns = end_ns(s, q);
             if (votes(q) < 2 || !inquiry_is_crowded(s))
                 call_helpers(s, q);
             return false;
         }
+        q->next_ns = end_ns(s, q);
         if (s->now_ns < q->next_ns)
             return false;
         /* Alone we judge only when we are cut off from everybody. While others are heard, silence
@@ -378,6 +413,8 @@ static void run_one(struct swim *s, struct inquiry *q)
         finish(s, q);
         return;
     }
+    if (q->waiting > 0 && s->now_ns >= q->start_ns + step_ns)
+        call_waiting(s, q);
     probe(s, q);
     q->next_ns += step_ns;
     if (q->next_ns <= s->now_ns)

@@ -5,7 +5,7 @@
 
 #define ORPHANS_FOR_NS (10 * NS_PER_S)
 
-enum { REPAIR_PACKETS_MAX = 3, ADOPT_PACKETS_MAX = 6, ISLAND_ASKS = 8 };
+enum { REPAIR_PACKETS_MAX = 3, ADOPT_PACKETS_MAX = 6, ISLAND_ASKS = 8, UNOBSERVED_MAX = 1 };
 
 /* The record of a member that nothing ever happened to is zero, so that nodes whose rosters differ
  * for a while agree all the same. */
@@ -107,18 +107,21 @@ static void send_held(struct swim *s, uint16_t to, const struct wire_summary *su
         (void)packet_send(s, &p, to, SEND_REPAIR);
 }
 
-/* Members whose observers are all out of reach have nobody to notice when they go too. */
+/* Members whose observers are out of reach, all or all but one, have nobody to notice soon when
+ * they go too, and hardly anybody who tells them anything. */
 static bool is_unobserved(const struct swim *s, uint16_t slot)
 {
     const struct roster_member *r = roster_member(s->roster, slot);
+    unsigned int left = 0;
 
     for (uint8_t i = 0; i < r->observer_count; i++) {
         uint16_t observer = r->observers[i];
 
-        if (observer == s->self || s->members[observer].standing != WIRE_STANDING_UNREACHABLE)
+        if (observer == s->self)
             return false;
+        left += s->members[observer].standing != WIRE_STANDING_UNREACHABLE;
     }
-    return true;
+    return left <= UNOBSERVED_MAX && left < r->observer_count;
 }
 
 /* It answered us, and has no neighbour that would tell it anything: it hears from us what is held
@@ -285,10 +288,12 @@ static uint16_t alive_count(const struct swim *s)
  * they are; those on our side of a split adopt us. */
 static void ask_strangers(struct swim *s)
 {
-    for (uint8_t i = 0; i < s->edge_count; i++) {
-        if (s->members[s->edges[i].slot].standing != WIRE_STANDING_UNREACHABLE)
-            return;
-    }
+    unsigned int left = 0;
+
+    for (uint8_t i = 0; i < s->edge_count; i++)
+        left += s->members[s->edges[i].slot].standing != WIRE_STANDING_UNREACHABLE;
+    if (left > UNOBSERVED_MAX || left == s->edge_count)
+        return;
     for (int i = 0; i < ISLAND_ASKS; i++) {
         uint16_t slot = (uint16_t)rng_below(&s->rng, s->capacity);
 

@@ -48,6 +48,8 @@ struct inquiry {
     uint8_t report_count;
     bool second;              /* window */
     uint8_t asked;            /* helpers, in this window */
+    uint8_t first;            /* of the list of helpers that was called */
+    uint8_t waiting;          /* helpers that are called with our second probe */
     bool taken;               /* over, from an asker that fell silent */
     bool denied;              /* the budget did not let us ask another */
     uint16_t voucher;         /* says the subject answered, and was the only one last time too */

@@ -10,10 +10,12 @@
 #include "sim_replay.h"
 #include "sim_run.h"
 
+enum { MINUTES_DEFAULT = 10 };
+
 static uint64_t arg_seed = 1;
 static uint64_t arg_seeds = 10;
 static uint64_t arg_nodes = 50;
-static uint64_t arg_minutes = 10;
+static uint64_t arg_minutes; /* 0: 10, or what each figure is measured over */
 static uint64_t arg_faults;
 static uint64_t arg_trace = ROSTER_NONE;
 static const char *arg_keep;
@@ -38,7 +40,7 @@ static struct sim_plan plan_from_arguments(uint64_t seed)
 {
     return (struct sim_plan){ .seed = seed,
                               .nodes = (uint16_t)arg_nodes,
-                              .minutes = arg_minutes,
+                              .minutes = arg_minutes ? arg_minutes : MINUTES_DEFAULT,
                               .faults = (uint32_t)arg_faults,
                               .traced = (uint16_t)arg_trace,
                               .random = arg_random };
@@ -211,7 +213,8 @@ int main(int argc, char **argv)
         { "seed", OPTION_NUMBER, &arg_seed, "N", "seed, or the first of a soak (1)" },
         { "seeds", OPTION_NUMBER, &arg_seeds, "N", "seeds of a soak (10)" },
         { "nodes", OPTION_NUMBER, &arg_nodes, "N", "members at the start (50)" },
-        { "minutes", OPTION_NUMBER, &arg_minutes, "N", "simulated; faults in the first half (10)" },
+        { "minutes", OPTION_NUMBER, &arg_minutes, "N",
+          "simulated; faults in the first half (10); of figures, as they say" },
         { "faults", OPTION_NUMBER, &arg_faults, "N", "length of the schedule (by size and time)" },
         { "keep", OPTION_TEXT, &arg_keep, "LIST", "only these faults of the schedule" },
         { "trace", OPTION_NUMBER, &arg_trace, "NODE", "print the history of one node" },
@@ -238,11 +241,7 @@ int main(int argc, char **argv)
 
     if (r != 0)
         return r > 0 ? EXIT_CODE_DONE : (int)failure_print(&failure, "broch-sim", stderr);
-    if (strcmp(operands.list[0], "figures") == 0)
-        return sim_figures(operands.list + 1, operands.count - 1);
-    if (strcmp(operands.list[0], "replay") == 0)
-        return replay(&operands);
-    if (arg_nodes < 2 || arg_nodes > 14000 || arg_minutes < 2 || arg_minutes > 100000 ||
+    if (arg_nodes < 2 || arg_nodes > 14000 || arg_minutes == 1 || arg_minutes > 100000 ||
         arg_faults > SIM_FAULTS_MAX || arg_trace > ROSTER_NONE) {
         (void)fprintf(stderr,
                       "broch-sim: 2 to 14000 nodes, 2 to 100000 minutes, at most %d "
@@ -250,6 +249,10 @@ int main(int argc, char **argv)
                       SIM_FAULTS_MAX);
         return EXIT_CODE_USAGE;
     }
+    if (strcmp(operands.list[0], "figures") == 0)
+        return sim_figures(operands.list + 1, operands.count - 1, arg_minutes);
+    if (strcmp(operands.list[0], "replay") == 0)
+        return replay(&operands);
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         if (strcmp(operands.list[0], commands[i].name) == 0)
             return commands[i].run();
