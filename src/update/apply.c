@@ -115,10 +115,12 @@ static int check_confirmed(struct apply *apply, int efivars, struct failure *f)
 static int order_trial(struct apply *apply, struct trial *trial, int efivars, struct failure *f)
 {
     const struct confirm confirm = { .slots = &apply->slots, .efivars_fd = efivars };
+    char id[TRIAL_BOOT_SIZE];
     int r;
 
+    trial_boot_id(id);
     trial_forgive(trial, apply->manifest.name); /* or it was not taken */
-    trial_begin(trial, apply->slots.other.letter, apply->manifest.name);
+    trial_begin(trial, apply->slots.other.letter, apply->manifest.name, id);
     r = trial_write(apply->trial_path, trial, f);
     return r < 0 ? r : confirm_start_other(&confirm, f);
 }

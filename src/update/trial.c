@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/line.h"
+#include "sys/attribute.h"
 #include "sys/file.h"
 #include "sys/lockfile.h"
 
@@ -38,11 +39,18 @@ static void end(struct trial *t, enum trial_result result, const char *reason)
     t->tries = 0;
 }
 
-void trial_begin(struct trial *t, char slot, const char *generation)
+void trial_boot_id(char ret[static TRIAL_BOOT_SIZE])
+{
+    if (attribute_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", ret, TRIAL_BOOT_SIZE) < 0)
+        ret[0] = '\0';
+}
+
+void trial_begin(struct trial *t, char slot, const char *generation, const char *id)
 {
     t->pending = true;
     t->slot = slot;
     t->tries = 1;
+    copy(t->ordered, sizeof(t->ordered), id);
     copy(t->generation, sizeof(t->generation), generation);
 }
 
@@ -104,6 +112,7 @@ static enum trial_act judge_return(struct trial *t, const struct trial_boot *boo
         line_addf(&l, "slot=%c %s", t->slot, boot->crash);
     } else if (t->tries < TRIAL_TRIES_MAX) {
         t->tries++;
+        copy(t->ordered, sizeof(t->ordered), boot->id);
         return TRIAL_ACT_RETRY;
     } else {
         line_add(&l, "it ended several times without a verdict and without a reason");
@@ -124,6 +133,8 @@ enum trial_act trial_decide(struct trial *t, const struct trial_boot *boot)
             return TRIAL_ACT_JUDGE;
         t->pending = false; /* somebody wrote another generation there since */
     }
+    if (t->pending && t->ordered[0] && strcmp(t->ordered, boot->id) == 0)
+        return TRIAL_ACT_NOTHING;
     if (t->pending)
         return judge_return(t, boot);
     if (boot->confirmed || !is_about(boot->reason, other))
@@ -163,7 +174,7 @@ static bool take_slot(struct json_object *object, const char *key, char *ret)
 
 static bool take_pending(struct json_object *object, struct trial *t)
 {
-    struct json_object *trial, *tries;
+    struct json_object *trial, *tries, *ordered;
 
     if (!json_object_object_get_ex(object, "trial", &trial))
         return false;
@@ -177,7 +188,8 @@ static bool take_pending(struct json_object *object, struct trial *t)
         return false;
     t->tries = (unsigned)json_object_get_int64(tries);
     t->pending = true;
-    return true;
+    return !json_object_object_get_ex(trial, "ordered", &ordered) ||
+           take_text(trial, "ordered", t->ordered, sizeof(t->ordered));
 }
 
 static bool take_last(struct json_object *object, struct trial *t)
@@ -262,6 +274,7 @@ int trial_format(const struct trial *t, struct text *ret)
     if (t->pending) {
         text_addf(ret, "{ \"slot\": \"%c\", \"tries\": %u", t->slot, t->tries);
         add_string(ret, ", \"generation\": ", t->generation);
+        add_string(ret, ", \"ordered\": ", t->ordered);
         text_add(ret, " }");
     } else {
         text_add(ret, "null");

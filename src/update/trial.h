@@ -33,6 +33,7 @@ enum {
     TRIAL_NAME_SIZE = 129,
     TRIAL_REASON_SIZE = 257, /* EFIVARS_REASON_MAX and a zero */
     TRIAL_REFUSED_MAX = 16,  /* the oldest goes first */
+    TRIAL_BOOT_SIZE = 37,    /* a boot id, and a zero */
     TRIAL_TRIES_MAX = 3,     /* the first start, and two after interruptions */
     TRIAL_FILE_MAX = 65536,
 };
@@ -44,6 +45,7 @@ struct trial {
     char slot;                        /* 'A' or 'B': under trial */
     char generation[TRIAL_NAME_SIZE]; /* empty: whatever the slot holds, which somebody chose */
     unsigned tries;                   /* starts that were ordered */
+    char ordered[TRIAL_BOOT_SIZE]; /* id of the start in which the last one was; empty: unknown */
 
     /* How the last one ended. */
     enum trial_result last;
@@ -69,6 +71,7 @@ struct trial_boot {
     const char *generation; /* that runs */
     bool confirmed;         /* it is the one that firmware starts by itself */
     const char *reason;     /* what firmware keeps of the last failure, printable; "" for none */
+    const char *id;         /* of this start, trial_boot_id() */
     const char *crash;      /* code and words of how the start before this one ended, printable; ""
                              * when nothing shows it, or when that was a start of this slot */
 };
@@ -80,11 +83,15 @@ enum trial_act {
     TRIAL_ACT_CONFIRM, /* the other slot failed: this one takes its place */
 };
 
-/* Decides, and changes *t to what has to be kept before it is done. */
+/* The kernel's id of the running start; "" when it cannot be read. */
+void trial_boot_id(char ret[static TRIAL_BOOT_SIZE]);
+
+/* Decides, and changes *t to what has to be kept before it is done. A trial that was ordered in
+ * this very start has not been started yet, whoever asks. */
 enum trial_act trial_decide(struct trial *t, const struct trial_boot *boot);
 
-/* A start of `slot` is ordered; "" for whatever it holds. */
-void trial_begin(struct trial *t, char slot, const char *generation);
+/* A start of `slot` is ordered in the start `id`; "" for whatever it holds. */
+void trial_begin(struct trial *t, char slot, const char *generation, const char *id);
 
 /* The verdict about the trial that is pending; `reason` is why it is bad, NULL when it is good. */
 void trial_end(struct trial *t, const char *reason);

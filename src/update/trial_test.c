@@ -18,13 +18,14 @@
 
 #define OLD    "v1-node-x86_64"
 #define NEW    "v2-node-x86_64"
+#define ID     "00000000-0000-4000-8000-000000000001" /* of the start that ordered a trial */
 #define REASON "slot=B BR-UPDATE-CHECK service 'x' is not ready"
 
 static struct trial begun(void)
 {
     struct trial t = TRIAL_INIT;
 
-    trial_begin(&t, 'B', NEW);
+    trial_begin(&t, 'B', NEW, ID);
     return t;
 }
 
@@ -35,6 +36,7 @@ static struct trial_boot start(char slot, const char *generation, const char *re
         .generation = generation,
         .confirmed = slot == 'A',
         .reason = reason,
+        .id = "00000000-0000-4000-8000-000000000002",
         .crash = "",
     };
 }
@@ -91,17 +93,38 @@ static void test_interrupted(void **state)
 
     (void)state;
     for (unsigned i = 1; i < TRIAL_TRIES_MAX; i++) {
+        static const char *const ids[] = { "", "first", "second" };
+
+        boot.id = ids[i];
         assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_RETRY);
         assert_true(t.pending);
         assert_int_equal(t.tries, i + 1);
     }
+    boot.id = "third";
     assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
     assert_false(t.pending);
     assert_true(trial_is_refused(&t, NEW));
     assert_int_equal(t.last, TRIAL_FAILED);
 }
 
-/* The confirmed slot failed long after it was confirmed. */
+/* Ordered without a restart, or once more: in the same start there is nothing to say of it, even
+ * where an older panic could be taken for its end. */
+static void test_not_started_yet(void **state)
+{
+    struct trial t = begun(), before = t;
+    struct trial_boot boot = start('A', OLD, "");
+
+    (void)state;
+    boot.id = ID;
+    boot.crash = "BR-UPDATE-PANIC of the start before";
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
+    assert_memory_equal(&t, &before, sizeof(t));
+    /* A file of an older version does not say where it was ordered. */
+    t.ordered[0] = '\0';
+    boot.crash = boot.id = "";
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_RETRY);
+}
+
 /* A panic and a bite are failures, told with their own code, and not tried again; what stage 1 or
  * the verdict of that slot says is closer. */
 static void test_back_after_a_crash(void **state)
@@ -132,6 +155,7 @@ static void test_back_after_a_crash(void **state)
     assert_int_equal(t.last, TRIAL_NONE);
 }
 
+/* The confirmed slot failed long after it was confirmed. */
 static void test_fell_back(void **state)
 {
     struct trial t = TRIAL_INIT;
@@ -192,13 +216,13 @@ static void test_chosen(void **state)
     struct trial_boot boot = start('B', OLD, "");
 
     (void)state;
-    trial_begin(&t, 'B', "");
+    trial_begin(&t, 'B', "", ID);
     assert_round_trip(&t);
     assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_JUDGE);
     trial_end(&t, NULL);
     assert_int_equal(t.last, TRIAL_GOOD);
     assert_string_equal(t.last_generation, OLD);
-    trial_begin(&t, 'B', "");
+    trial_begin(&t, 'B', "", ID);
     boot = start('A', NEW, REASON);
     assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
     assert_int_equal(t.last, TRIAL_FAILED);
@@ -286,7 +310,7 @@ static void test_file(void **state)
 
     (void)state;
     assert_round_trip(&t);
-    trial_begin(&t, 'B', NEW);
+    trial_begin(&t, 'B', NEW, ID);
     assert_round_trip(&t);
     trial_end(&t, "slot=B \"quoted\" \\ reason");
     trial_refuse(&t, OLD);
@@ -302,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_bad_is_remembered),
         cmocka_unit_test(test_back_with_a_reason),
         cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_not_started_yet),
         cmocka_unit_test(test_back_after_a_crash),
         cmocka_unit_test(test_fell_back),
         cmocka_unit_test(test_other_generation),

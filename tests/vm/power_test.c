@@ -39,7 +39,7 @@
 #define GO     "/run/go"
 
 enum {
-    SAMPLE = 2,     /* prefixes of a first start in `make test` */
+    SAMPLE = 1,     /* prefixes of a first start in `make test` */
     SOAK_CUTS = 40, /* booted of each phase, unless BROCH_SOAK_CUTS says otherwise */
     SOAK_CUTS_MAX = 100000,
     LOOK_MS = 250, /* between two looks at the variables of a running machine */

@@ -125,6 +125,10 @@ static void write_release(struct place *place, const char *server)
     offered_apply(place, server, "--force --no-reboot");
     await_as(place, false, "cat " OFFERED_LOG, "system.erofs done", true);
     await_as(place, false, "cat " OFFERED_LOG, "status=10", true);
+    /* Asked once more in the same start, the verdict has nothing to say of it. */
+    expect(place, true, "broch service restart verdict; echo =$?", "=0");
+    await_as(place, false, "broch service status verdict --json", "\"done\"", true);
+    expect(place, true, "broch update status", "pending:");
 }
 
 /* To a pending trial in this slot, and into it. */

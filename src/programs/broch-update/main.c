@@ -382,6 +382,7 @@ static int mark_good(struct hand *hand, struct failure *f)
  */
 static int go_back(struct hand *hand, struct failure *f)
 {
+    char id[TRIAL_BOOT_SIZE];
     bool exists = false;
     int r = slot_entry_exists(hand->efivars, &hand->slots.other, &exists, f);
 
@@ -390,7 +391,8 @@ static int go_back(struct hand *hand, struct failure *f)
                         hand->slots.other.letter);
     if (r < 0)
         return r;
-    trial_begin(&hand->trial, hand->slots.other.letter, "");
+    trial_boot_id(id);
+    trial_begin(&hand->trial, hand->slots.other.letter, "", id);
     r = trial_write(TRIAL_PATH, &hand->trial, f);
     if (r == 0)
         r = confirm_start_other(&hand->confirm, f);

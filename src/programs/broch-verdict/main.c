@@ -126,17 +126,19 @@ static int take_state(struct verdict *v, int *ret_lock_fd, struct failure *f)
 
 static int decide(struct verdict *v, enum trial_act *ret_act, int *ret_lock_fd, struct failure *f)
 {
-    char crash[TRIAL_REASON_SIZE] = "";
+    char crash[TRIAL_REASON_SIZE] = "", id[TRIAL_BOOT_SIZE];
     const struct trial_boot boot = { .slot = v->facts.slot[0],
                                      .generation = v->facts.generation,
                                      .confirmed = confirm_is_first(&v->confirm),
                                      .reason = v->facts.last_failure,
+                                     .id = id,
                                      .crash = crash };
     int r = take_state(v, ret_lock_fd, f);
 
     if (r < 0)
         return r;
     find_crash(v, crash);
+    trial_boot_id(id);
     v->former = v->trial;
     *ret_act = trial_decide(&v->trial, &boot);
     return 0;
