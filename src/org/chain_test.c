@@ -186,6 +186,85 @@ static void a_gap_is_asked_for(void **state)
     close_replica(&b);
 }
 
+/* What is asked for lies outside of the chain, or has no room. */
+static void nothing_else_is_packed(void **state)
+{
+    uint8_t bytes[400];
+    struct output o = output_make(bytes, sizeof(bytes)), small;
+    struct replica a;
+    uint64_t next = 7;
+    size_t whole;
+
+    open_replica(&a);
+    write_entries(&a, 1, 7, 1, 1, "x");
+    assert_int_equal(chain_pack(a.set, 0, 0, &o, &next), -ENOENT);
+    assert_int_equal(chain_pack(a.set, 0, 2, &o, &next), -ENOENT);
+    assert_int_equal(o.size, 0);
+    assert_int_equal(chain_pack(a.set, 0, 1, &o, &next), 0);
+    assert_int_equal(next, 2);
+    whole = o.size;
+    for (size_t room = 0; room < whole; room++) {
+        small = output_make(bytes, room);
+        assert_int_equal(chain_pack(a.set, 0, 1, &small, &next), -ENOSPC);
+    }
+    close_replica(&a);
+}
+
+static void a_batch_stays_in_its_span(void **state)
+{
+    enum { FIRST_AT = 32 + 8 };
+    uint8_t bytes[600];
+    struct chain_outcome outcome;
+    struct replica a;
+    uint64_t next;
+    size_t size;
+
+    open_replica(&a);
+    write_entries(&a, 1, 7, 1, CHAIN_SPAN, "x");
+    size = pack(&a, 0, CHAIN_SPAN - 1, bytes, sizeof(bytes), &next);
+    assert_int_equal(bytes[FIRST_AT], CHAIN_SPAN - 1);
+    assert_int_equal(chain_take(a.set, bytes, size, &outcome), 0);
+    bytes[FIRST_AT]++; /* two entries, and the second one is beyond */
+    assert_int_equal(chain_take(a.set, bytes, size, &outcome), -EBADMSG);
+    memset(bytes, 0, sizeof(bytes)); /* and it has one at least: no body, no tail */
+    bytes[FIRST_AT] = 1;
+    assert_int_equal(chain_take(a.set, bytes, FIRST_AT + 1 + 32 + 1 + 1 + 64, &outcome), -EBADMSG);
+    close_replica(&a);
+}
+
+/* Signed by the author, and yet no past of this org: where a chain begins is nobody's choice. */
+static void a_chain_begins_at_its_origin(void **state)
+{
+    static const struct digest other_org = { { 0x1f } };
+    struct chain_rules rules = { test_verify, admits_all_but_9, NULL };
+    uint8_t bytes[400], message[CHAIN_MESSAGE_SIZE];
+    struct chain_outcome outcome;
+    struct test_key k = test_key(1);
+    struct replica a, elsewhere = { .verified = 0 };
+    struct digest head;
+    uint64_t next;
+    size_t size;
+
+    open_replica(&a);
+    assert_int_equal(revoke_set_new(8, &elsewhere.revocations), 0);
+    rules.context = &elsewhere.verified;
+    assert_int_equal(
+        chain_set_new(&limits, &rules, &other_org, elsewhere.revocations, &elsewhere.set), 0);
+    write_entries(&elsewhere, 1, 7, 1, 1, "x");
+    size = pack(&elsewhere, 0, 1, bytes, sizeof(bytes), &next);
+    assert_int_equal(chain_take(a.set, bytes, size, &outcome), -EKEYREJECTED);
+    /* The same past, signed for this org. */
+    chain_head_message(elsewhere.set, 0, message);
+    memcpy(message + 13, org.bytes, DIGEST_SIZE);
+    head = chain_hash(elsewhere.set, 0, 1);
+    assert_memory_equal(message + sizeof(message) - DIGEST_SIZE, head.bytes, DIGEST_SIZE);
+    test_sign(k.bytes, message, sizeof(message), bytes + size - CHAIN_SIGNATURE_SIZE);
+    assert_int_equal(chain_take(a.set, bytes, size, &outcome), -EBADMSG);
+    assert_int_equal(chain_set_count(a.set), 0);
+    close_replica(&a);
+    close_replica(&elsewhere);
+}
+
 static void strangers_and_forgers_are_refused(void **state)
 {
     struct replica a, b;
@@ -560,6 +639,9 @@ int main(void)
         cmocka_unit_test(large_entries_come_in_several_batches),
         cmocka_unit_test(hashes_are_as_written_down),
         cmocka_unit_test(a_gap_is_asked_for),
+        cmocka_unit_test(nothing_else_is_packed),
+        cmocka_unit_test(a_batch_stays_in_its_span),
+        cmocka_unit_test(a_chain_begins_at_its_origin),
         cmocka_unit_test(strangers_and_forgers_are_refused),
         cmocka_unit_test(damaged_batches_are_refused),
         cmocka_unit_test(a_fork_is_found_wherever_it_is),

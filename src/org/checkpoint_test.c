@@ -47,6 +47,21 @@ static void one_encoding(void **state)
     }
 }
 
+static void more_than_fits_is_refused(void **state)
+{
+    static struct checkpoint_statement s;
+    static uint8_t bytes[CHECKPOINT_SIZE_MAX], zeros[CHECKPOINT_SIZE_MAX + 1];
+    size_t size;
+
+    s = sample(1, 0);
+    s.segment_count = CHECKPOINT_SEGMENTS_MAX + 1;
+    assert_int_equal(checkpoint_encode(&s, bytes, &size), -EINVAL);
+    s = sample(1, 0);
+    s.head_count = CHECKPOINT_HEADS_MAX + 1;
+    assert_int_equal(checkpoint_encode(&s, bytes, &size), -EINVAL);
+    assert_int_equal(checkpoint_decode(zeros, sizeof(zeros), &s), -EBADMSG);
+}
+
 /* A flipped bit is refused, or it changes the message or the signature. */
 static void every_bit_is_signed(void **state)
 {
@@ -208,9 +223,13 @@ static void bad_segments_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_encoding),        cmocka_unit_test(every_bit_is_signed),
-        cmocka_unit_test(disorder_is_refused), cmocka_unit_test(what_replaces_what),
-        cmocka_unit_test(segments_are_read),   cmocka_unit_test(bad_segments_are_refused),
+        cmocka_unit_test(one_encoding),
+        cmocka_unit_test(more_than_fits_is_refused),
+        cmocka_unit_test(every_bit_is_signed),
+        cmocka_unit_test(disorder_is_refused),
+        cmocka_unit_test(what_replaces_what),
+        cmocka_unit_test(segments_are_read),
+        cmocka_unit_test(bad_segments_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

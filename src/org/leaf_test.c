@@ -18,6 +18,13 @@ static bool admits_all_but_9(void *context, const uint8_t *node)
     return memcmp(node, nine.bytes, sizeof(nine.bytes)) != 0;
 }
 
+/* As if a second signature under the same statement held. */
+static bool test_verify_any(void *context, const uint8_t *key, const void *message, size_t size,
+                            const uint8_t *signature)
+{
+    return true;
+}
+
 static struct leaf_set *open_set(void)
 {
     struct leaf_rules rules = { test_verify, admits_all_but_9, NULL };
@@ -208,7 +215,7 @@ static void the_root_is_as_written_down(void **state)
 static void grammar_is_checked(void **state)
 {
     uint8_t bytes[LEAF_SIZE_MAX], signature[LEAF_SIGNATURE_SIZE] = { 0 };
-    static uint8_t large[LEAF_SIZE_MAX];
+    static uint8_t large[LEAF_SIZE_MAX + 1];
     struct test_key key = test_key(1);
     struct leaf_statement s = { .node = key.bytes, .signature = signature, .seq = 1, .count = 2 };
     size_t size;
@@ -219,10 +226,99 @@ static void grammar_is_checked(void **state)
     s.count = 1;
     assert_int_equal(leaf_encode(&s, bytes, &size), 0);
     s.leaves[0].value = large;
-    s.leaves[0].value_size = sizeof(large);
+    s.leaves[0].value_size = LEAF_SIZE_MAX;
     assert_int_equal(leaf_encode(&s, bytes, &size), -E2BIG);
     s.leaves[0].key_size = 0;
     assert_int_equal(leaf_encode(&s, bytes, &size), -EINVAL);
+    s.count = 0;
+    s.seq = 0;
+    assert_int_equal(leaf_encode(&s, bytes, &size), -EINVAL);
+    s.seq = 1;
+    s.count = LEAF_COUNT_MAX + 1;
+    assert_int_equal(leaf_encode(&s, bytes, &size), -EINVAL);
+    assert_int_equal(leaf_decode(large, sizeof(large), &s), -EBADMSG); /* not even looked at */
+}
+
+/* What is held already is no reason to believe the rest. */
+static void a_known_node_has_to_sign(void **state)
+{
+    uint8_t bytes[LEAF_SIZE_MAX];
+    size_t size = make(1, 10, 4, "ok", true, bytes);
+    struct leaf_set *set = open_set();
+    uint32_t node;
+
+    assert_int_equal(leaf_take(set, bytes, size, &node), LEAF_TOOK);
+    for (uint64_t seq = 4; seq <= 5; seq++) { /* at the same place, and after it */
+        size = make(1, 10, seq, "forged", true, bytes);
+        bytes[size - 1] ^= 1;
+        assert_int_equal(leaf_take(set, bytes, size, &node), -EKEYREJECTED);
+        check_value(set, node, "ok");
+    }
+    (void)leaf_set_free(set);
+}
+
+/* A signature has more than one form; the statement is the same. */
+static void signed_twice_is_no_fork(void **state)
+{
+    uint8_t bytes[LEAF_SIZE_MAX], again[LEAF_SIZE_MAX];
+    size_t size = make(1, 10, 4, "ok", false, bytes);
+    struct leaf_rules rules = { test_verify_any, admits_all_but_9, NULL };
+    struct leaf_set *set;
+    uint32_t node;
+
+    assert_int_equal(leaf_set_new(3, &rules, &org, &set), 0);
+    memcpy(again, bytes, size);
+    again[size - 1] ^= 1;
+    assert_int_equal(leaf_take(set, bytes, size, &node), LEAF_TOOK);
+    assert_int_equal(leaf_take(set, again, size, &node), LEAF_KNOWN);
+    check_value(set, node, "ok");
+    (void)leaf_set_free(set);
+}
+
+/* The same content at another time is another statement. */
+static void another_stamp_is_a_fork(void **state)
+{
+    uint8_t bytes[LEAF_SIZE_MAX], later[LEAF_SIZE_MAX], message[LEAF_MESSAGE_SIZE];
+    size_t size = make(1, 10, 4, "ok", false, bytes), later_size;
+    struct test_key key = test_key(1);
+    struct leaf_set *set = open_set();
+    struct leaf_statement s;
+    uint32_t node;
+
+    assert_int_equal(leaf_decode(bytes, size, &s), 0);
+    s.stamp++;
+    assert_int_equal(leaf_encode(&s, later, &later_size), 0);
+    assert_int_equal(leaf_decode(later, later_size, &s), 0);
+    leaf_message(&s, &org, message);
+    test_sign(key.bytes, message, sizeof(message), later + later_size - LEAF_SIGNATURE_SIZE);
+    assert_int_equal(leaf_take(set, bytes, size, &node), LEAF_TOOK);
+    assert_int_equal(leaf_take(set, later, later_size, &node), LEAF_FORKED);
+    (void)leaf_set_free(set);
+}
+
+static void a_proof_needs_room_as_well(void **state)
+{
+    uint8_t left[LEAF_SIZE_MAX], right[LEAF_SIZE_MAX], other[LEAF_SIZE_MAX];
+    size_t left_size = make(1, 10, 4, "left", false, left), proof_size, size;
+    size_t right_size = make(1, 10, 4, "right", false, right);
+    struct leaf_set *set = open_set(), *full = open_set();
+    struct leaf_value v;
+    const uint8_t *proof;
+    uint32_t node;
+
+    assert_int_equal(leaf_take(set, left, left_size, &node), LEAF_TOOK);
+    assert_int_equal(leaf_take(set, right, right_size, &node), LEAF_FORKED);
+    proof = leaf_bytes(set, 0, &proof_size);
+    for (unsigned i = 2; i <= 4; i++) {
+        size = make(i, 1, 1, "x", false, other);
+        assert_int_equal(leaf_take(full, other, size, &node), LEAF_TOOK);
+    }
+    assert_int_equal(leaf_take(full, proof, proof_size, &node), -ENOSPC);
+    /* By key and kind, and nothing that only looks like it. */
+    assert_int_equal(leaf_read(full, 0, 4, "healti", 6, &v), -ENOENT);
+    assert_int_equal(leaf_read(full, 0, 4, "healt", 5, &v), -ENOENT);
+    (void)leaf_set_free(set);
+    (void)leaf_set_free(full);
 }
 
 int main(void)
@@ -234,6 +330,10 @@ int main(void)
         cmocka_unit_test(damage_is_refused),
         cmocka_unit_test(the_root_is_as_written_down),
         cmocka_unit_test(grammar_is_checked),
+        cmocka_unit_test(a_known_node_has_to_sign),
+        cmocka_unit_test(signed_twice_is_no_fork),
+        cmocka_unit_test(another_stamp_is_a_fork),
+        cmocka_unit_test(a_proof_needs_room_as_well),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

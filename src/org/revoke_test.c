@@ -73,6 +73,50 @@ static void largest_statement_fits(void **state)
     assert_memory_equal(message + 19 + DIGEST_SIZE, bytes, size - 19 - DIGEST_SIZE);
     s.frontiers[3].seq = 0;
     assert_int_equal(revoke_encode(&s, bytes, &size), -EINVAL);
+    assert_int_equal(revoke_message(&s, &org, message, &size), -EINVAL);
+}
+
+static void more_than_fits_is_refused(void **state)
+{
+    static const uint8_t zeros[REVOKE_SIZE_MAX + 1];
+    struct revoke_statement s = sample();
+    uint8_t bytes[REVOKE_SIZE_MAX];
+    size_t size;
+
+    s.reason_size = REVOKE_REASON_MAX + 1;
+    assert_int_equal(revoke_encode(&s, bytes, &size), -EINVAL);
+    s = sample();
+    s.frontier_count = REVOKE_FRONTIERS_MAX + 1;
+    assert_int_equal(revoke_encode(&s, bytes, &size), -EINVAL);
+    assert_int_equal(revoke_decode(zeros, sizeof(zeros), &s), -EBADMSG);
+}
+
+/* Each field on its own makes another statement; the signature does not. */
+static void statements_are_told_apart(void **state)
+{
+    struct revoke_statement statements[11];
+    struct revoke_set *set;
+
+    for (size_t i = 0; i < ARRAY_SIZE(statements); i++)
+        statements[i] = sample();
+    statements[1].role = REVOKE_NODE;
+    statements[2].stamp++;
+    statements[3].reason_size--;
+    statements[4].frontier_count--;
+    statements[5].revoker[31]++;
+    statements[6].subject[31]++;
+    statements[7].reason[3]++;
+    statements[8].frontiers[0].instance--;
+    statements[9].frontiers[1].seq++;
+    statements[10].frontiers[1].hash.bytes[DIGEST_SIZE - 1]++;
+    assert_int_equal(revoke_set_new(ARRAY_SIZE(statements), &set), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(statements); i++)
+        assert_int_equal(revoke_set_add(set, &statements[i]), 1);
+    for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
+        statements[i].signature[0]++;
+        assert_int_equal(revoke_set_add(set, &statements[i]), 0);
+    }
+    (void)revoke_set_free(set);
 }
 
 static void the_lowest_frontier_holds(void **state)
@@ -109,6 +153,8 @@ int main(void)
         cmocka_unit_test(comes_back_and_refuses_cuts),
         cmocka_unit_test(flipped_bits_are_canonical_or_refused),
         cmocka_unit_test(largest_statement_fits),
+        cmocka_unit_test(more_than_fits_is_refused),
+        cmocka_unit_test(statements_are_told_apart),
         cmocka_unit_test(the_lowest_frontier_holds),
     };
 
