@@ -225,6 +225,8 @@ static void test_deserted_member_is_told(void **state)
             assert_int_equal(sent(b, ROSTER_NONE, WIRE_CALL, NULL), 0);
             give(b, subject, &f);
             assert_true(sent(b, subject, WIRE_UNREACHABLE, NULL) >= 9);
+            run_until(b, b->now_ns + 3 * NS_PER_S, ROSTER_NONE, WIRE_KIND_MAX_, NULL);
+            assert_in_range(swim_counter(b->core, SWIM_COUNT_UNOBSERVED), 1, 20);
         }
         bench_free(b);
     }

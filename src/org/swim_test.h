@@ -45,8 +45,8 @@ static inline bool test_verify(void *context, uint64_t id,
     return memcmp(text, signature, WIRE_ALIVE_TEXT_SIZE) == 0;
 }
 
-static inline struct bench *bench_make(const struct swim_parameters *parameters, uint16_t nodes,
-                                       uint32_t incarnation)
+static inline struct bench *bench_make_at(const struct swim_parameters *parameters, uint16_t nodes,
+                                          uint32_t incarnation, uint64_t now_ns)
 {
     struct bench *b = calloc(1, sizeof(*b));
     struct swim_config config = {
@@ -63,11 +63,17 @@ static inline struct bench *bench_make(const struct swim_parameters *parameters,
     b->signer = (struct swim_signer){ NULL, test_sign, test_verify };
     config.roster = b->roster;
     config.signer = &b->signer;
-    b->now_ns = 1000 * NS_PER_S;
+    b->now_ns = now_ns;
     b->core = swim_init(malloc(swim_size(NODES_MAX, 16)), &config, b->now_ns, &deadline_ns);
     b->out.deadline_ns = deadline_ns;
     assert_true(deadline_ns > b->now_ns);
     return b;
+}
+
+static inline struct bench *bench_make(const struct swim_parameters *parameters, uint16_t nodes,
+                                       uint32_t incarnation)
+{
+    return bench_make_at(parameters, nodes, incarnation, 1000 * NS_PER_S);
 }
 
 static inline struct bench *bench_new(uint16_t nodes, uint32_t incarnation)
