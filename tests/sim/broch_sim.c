@@ -161,6 +161,7 @@ static unsigned int print_injected(const uint64_t *injected)
 static int soak(void)
 {
     static uint64_t injected[SIM_FAULT_MAX_], counts[SWIM_COUNT_MAX_], states[SIM_STATE_MAX_];
+    static uint64_t cells[SIM_CELLS];
     unsigned int failed = 0, missing = 0;
     uint64_t worst_ns = 0, node_ns = 0;
 
@@ -182,10 +183,12 @@ static int soak(void)
             counts[i] += result.counts[i];
         for (int i = 0; i < SIM_STATE_MAX_; i++)
             states[i] += result.states[i];
+        for (int i = 0; i < SIM_CELLS; i++)
+            cells[i] += result.cells[i];
     }
-    missing = print_injected(injected) + print_counts(counts, states);
-    printf("%" PRIu64 " seeds, %u failed, %u faults or states never reached, slowest healing "
-           "%.0f s, %.1f node-hours\n",
+    missing = print_injected(injected) + print_counts(counts, states) + sim_cells_print(cells);
+    printf("%" PRIu64 " seeds, %u failed, %u faults, states or cells never reached, "
+           "slowest healing %.0f s, %.1f node-hours\n",
            arg_seeds, failed, missing, (double)worst_ns / 1e9, (double)node_ns / 3600e6);
     return failed > 0 || (!arg_partial && missing > 0) ? EXIT_CODE_ERROR : EXIT_CODE_DONE;
 }

@@ -84,6 +84,7 @@ static void collect(const struct sim_world *w, struct sim_result *ret)
     for (int i = 0; i < SWIM_COUNT_MAX_; i++)
         ret->counts[i] = sim_world_count(w, (enum swim_count)i);
     memcpy(ret->states, w->states, sizeof(ret->states));
+    memcpy(ret->cells, w->cells, sizeof(ret->cells));
 }
 
 void sim_run(const struct sim_plan *plan, struct sim_schedule *schedule, struct sim_result *ret)

@@ -21,6 +21,7 @@ struct sim_result {
     uint64_t steps, delivered, node_ns;
     uint64_t counts[SWIM_COUNT_MAX_];
     uint64_t states[SIM_STATE_MAX_];
+    uint64_t cells[SIM_CELLS];
 };
 
 /* Makes the schedule of a plan. */

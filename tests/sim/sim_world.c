@@ -292,7 +292,8 @@ static void send_all(struct sim_world *w, uint16_t slot)
     }
 }
 
-static void step(struct sim_world *w, uint16_t slot, struct swim_event *event)
+/* Returns what the core said. */
+static int step(struct sim_world *w, uint16_t slot, struct swim_event *event)
 {
     struct sim_node *n = &w->nodes[slot];
     int r;
@@ -314,6 +315,7 @@ static void step(struct sim_world *w, uint16_t slot, struct swim_event *event)
     arm(w, slot);
     if (!w->light && w->steps % CHECK_EVERY == 0)
         swim_check(n->core);
+    return r;
 }
 
 static void run_timer(struct sim_world *w, uint16_t slot)
@@ -323,33 +325,41 @@ static void run_timer(struct sim_world *w, uint16_t slot)
 
     n->timer_ns = UINT64_MAX;
     if (local_time(n, w->now_ns) >= n->deadline_ns)
-        step(w, slot, &event);
+        (void)step(w, slot, &event); /* a refusal is a violation already */
     else
         arm(w, slot);
 }
 
 static void run_packet(struct sim_world *w, const struct sim_event *e)
 {
+    struct sim_node *n = &w->nodes[e->node];
     struct swim_event event = { .kind = SWIM_EVENT_PACKET,
                                 .from = e->from,
                                 .bytes = sim_event_bytes(e),
                                 .size = e->size,
                                 .received_ns = e->received_ns };
+    bool taken;
 
     if (event.received_ns == 0)
-        event.received_ns = local_time(&w->nodes[e->node], w->now_ns);
-    if (roster_member(roster_of(w, &w->nodes[e->node]), e->from) &&
-        !knows(w, &w->nodes[e->node], e->from))
+        event.received_ns = local_time(n, w->now_ns);
+    if (roster_member(roster_of(w, n), e->from) && !knows(w, n, e->from))
         return; /* its roster has somebody else there; a free slot is for the core to refuse */
     w->delivered++;
-    step(w, e->node, &event);
+    if (w->light || w->parameters == &swim_parameters_random) {
+        (void)step(w, e->node, &event);
+        return;
+    }
+    taken = sim_cells_note(w->cells, n->core, roster_of(w, n), e->from, event.bytes, event.size);
+    if ((step(w, e->node, &event) == 0) != taken)
+        sim_world_violate(w, e->node, e->from,
+                          "took what it must refuse, or refused what it must take");
 }
 
 void sim_node_root(struct sim_world *w, uint16_t slot, uint64_t root)
 {
     struct swim_event event = { .kind = SWIM_EVENT_ROOT, .root = root };
 
-    step(w, slot, &event);
+    (void)step(w, slot, &event); /* a refusal is a violation already */
 }
 
 void sim_world_stamp(struct sim_world *w, uint16_t from, uint16_t to, uint64_t stamp)
@@ -404,7 +414,7 @@ static void run_roster(struct sim_world *w, const struct sim_event *e)
         return;
     n->roster = (uint16_t)e->argument;
     event.roster = roster_of(w, n);
-    step(w, e->node, &event);
+    (void)step(w, e->node, &event); /* a refusal is a violation already */
 }
 
 static void run_node_event(struct sim_world *w, struct sim_event *e)

@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "org/swim.h"
+#include "sim_cell.h"
 #include "sim_clock.h"
 #include "sim_queue.h"
 
@@ -90,6 +91,7 @@ struct sim_world {
     uint64_t steps, delivered, lost;
     uint64_t counts[SWIM_COUNT_MAX_]; /* of cores that ended */
     uint64_t states[SIM_STATE_MAX_];
+    uint64_t cells[SIM_CELLS];
     struct rng clock_rng;
     uint64_t *entries; /* the stamp of every entry that was ever sent */
     uint32_t entry_count, entry_capacity;
