@@ -111,7 +111,7 @@ BROCH = Policy(
         "src/sys/loop.c": "one ioctl each: VM tests run it",
         "src/disk/seal_*": "parts of one module: seal_test.c runs it whole, against swtpm",
         "src/sys/tpm_*": "the way of bytes to the TPM: tpm_test.c runs it against swtpm",
-        "src/org/swim_*": "parts of one core: swim_test.c and the simulator run it whole",
+        "src/org/swim_*": "parts of one core: the tests of swim and the simulator run it whole",
         "src/org/sync_*": "parts of one state machine: sync_test.c runs it whole",
         "src/org/chain_*": "parts of one core: chain_test.c runs it whole",
         "src/org/replica_disk.*": "a part of the replica: both of its tests run it whole",
