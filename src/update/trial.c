@@ -41,8 +41,11 @@ static void end(struct trial *t, enum trial_result result, const char *reason)
 
 void trial_boot_id(char ret[static TRIAL_BOOT_SIZE])
 {
-    if (attribute_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", ret, TRIAL_BOOT_SIZE) < 0)
-        ret[0] = '\0';
+    char text[TRIAL_BOOT_SIZE + 1]; /* and the newline */
+
+    ret[0] = '\0';
+    if (attribute_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", text, sizeof(text)) > 0)
+        copy(ret, TRIAL_BOOT_SIZE, text);
 }
 
 void trial_begin(struct trial *t, char slot, const char *generation, const char *id)

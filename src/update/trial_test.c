@@ -107,6 +107,17 @@ static void test_interrupted(void **state)
     assert_int_equal(t.last, TRIAL_FAILED);
 }
 
+static void test_boot_id(void **state)
+{
+    char id[TRIAL_BOOT_SIZE], again[TRIAL_BOOT_SIZE];
+
+    (void)state;
+    trial_boot_id(id);
+    trial_boot_id(again);
+    assert_int_equal(strlen(id), TRIAL_BOOT_SIZE - 1);
+    assert_string_equal(id, again);
+}
+
 /* Ordered without a restart, or once more: in the same start there is nothing to say of it, even
  * where an older panic could be taken for its end. */
 static void test_not_started_yet(void **state)
@@ -327,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_back_with_a_reason),
         cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_not_started_yet),
+        cmocka_unit_test(test_boot_id),
         cmocka_unit_test(test_back_after_a_crash),
         cmocka_unit_test(test_fell_back),
         cmocka_unit_test(test_other_generation),
