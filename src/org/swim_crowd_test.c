@@ -232,6 +232,39 @@ static void test_deserted_member_is_told(void **state)
     }
 }
 
+/* Four verdicts within a few seconds are a crowd, and a second later they are not. */
+static void test_what_is_a_crowd(void **state)
+{
+    struct bench *b = bench_new(12, 0);
+
+    b->now_ns += NS_PER_S;
+    for (uint16_t i = 0; i < 4; i++) {
+        struct wire_frame f = unreachable(104u + i, 0);
+
+        assert_false(inquiry_is_crowded(b->core));
+        give(b, 1, &f);
+    }
+    assert_true(inquiry_is_crowded(b->core));
+    timer(b, b->now_ns + 1100 * NS_PER_MS);
+    assert_false(inquiry_is_crowded(b->core));
+    bench_free(b);
+}
+
+/* Who has one observer left and asks is told the verdicts as news, to be believed at once. */
+static void test_deserted_member_asks(void **state)
+{
+    for (unsigned int left = 1; left <= 2; left++) {
+        struct wire_frame f = { .kind = WIRE_SUMMARY };
+        uint16_t subject;
+        struct bench *b = bench_new_deserted(&subject, left);
+
+        b->now_ns += 2 * NS_PER_S;
+        give(b, subject, &f);
+        assert_int_equal(sent(b, subject, WIRE_UNREACHABLE, NULL) > 0, left == 1);
+        bench_free(b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +276,8 @@ int main(void)
         cmocka_unit_test(test_six_are_called_first),
         cmocka_unit_test(test_late_report_counts_in_a_crowd),
         cmocka_unit_test(test_deserted_member_is_told),
+        cmocka_unit_test(test_what_is_a_crowd),
+        cmocka_unit_test(test_deserted_member_asks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

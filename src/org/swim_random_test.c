@@ -91,13 +91,16 @@ static void test_silence(void **state)
 {
     struct bench *b = random_bench(NODES);
     uint64_t asked_ns, start_ns = b->now_ns;
-    struct wire_frame f;
+    struct wire_frame f, answer = { .kind = WIRE_ANSWER };
 
     while (b->core->random.target != 3) {
         assert_true(b->now_ns < start_ns + 10 * NS_PER_S);
         run_answering(b, NODES, 3, b->out.deadline_ns, NULL);
     }
     asked_ns = b->core->random.asked_ns;
+    b->now_ns = asked_ns + 100 * NS_PER_MS;
+    give(b, 1, &answer); /* another's: what was asked goes on, and not sooner */
+    assert_int_equal(sent(b, ROSTER_NONE, WIRE_CALL, NULL), 0);
     assert_true(run_until(b, asked_ns + 600 * NS_PER_MS, ROSTER_NONE, WIRE_CALL, &f));
     assert_int_equal(b->now_ns - asked_ns, 500 * NS_PER_MS);
     assert_in_range(sent(b, ROSTER_NONE, WIRE_CALL, &f), 3, 3);
@@ -273,6 +276,55 @@ static void test_news_is_told_four_times(void **state)
     bench_free(b);
 }
 
+/* With one other member as well, each period has its probe, and each silence its news. */
+static void test_two_probe_each_other(void **state)
+{
+    struct bench *b = random_bench(2);
+    unsigned int probed[NODES_MAX] = { 0 };
+
+    run_answering(b, 2, ROSTER_NONE, b->now_ns + 5 * NS_PER_S, probed);
+    assert_in_range(probed[1], 4, 6);
+    bench_free(b);
+}
+
+/* Every probe that nobody answers makes others ask, not only the first. */
+static void test_each_silence_calls_others(void **state)
+{
+    struct bench *b = random_bench(NODES);
+    uint64_t end_ns = b->now_ns + 20 * NS_PER_S;
+    unsigned int rounds = 0;
+
+    while (b->now_ns < end_ns) {
+        timer(b, b->out.deadline_ns);
+        rounds += sent(b, ROSTER_NONE, WIRE_CALL, NULL) > 0;
+    }
+    assert_true(rounds >= 2);
+    bench_free(b);
+}
+
+/* Several ask for help at once: each hears that there was no answer. */
+static void test_all_callers_hear_of_silence(void **state)
+{
+    struct bench *b = random_bench(NODES);
+    unsigned int told[NODES_MAX] = { 0 };
+    uint64_t end_ns = b->now_ns + 2 * NS_PER_S;
+
+    for (uint16_t from = 1; from <= 3; from++) {
+        struct wire_frame f = { .kind = WIRE_CALL };
+
+        f.call = (struct wire_call){ 104u + from, from, 550, 0 };
+        give(b, from, &f);
+    }
+    while (b->now_ns < end_ns) {
+        timer(b, b->out.deadline_ns);
+        for (uint16_t i = 1; i <= 3; i++)
+            told[i] += (unsigned int)sent(b, i, WIRE_REPORT, NULL);
+    }
+    for (uint16_t i = 1; i <= 3; i++)
+        assert_int_equal(told[i], 1);
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +339,9 @@ int main(void)
         cmocka_unit_test(test_news_do_not_wait),
         cmocka_unit_test(test_views_are_exchanged),
         cmocka_unit_test(test_news_is_told_four_times),
+        cmocka_unit_test(test_two_probe_each_other),
+        cmocka_unit_test(test_each_silence_calls_others),
+        cmocka_unit_test(test_all_callers_hear_of_silence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,7 @@ static void test_views_are_compared(void **state)
     assert_int_equal(sent(b, 2, WIRE_SUMMARY, NULL), 0);
     assert_int_equal(sent(b, 2, WIRE_HELD, &held), 1);
     assert_true(held.held.subject == 105);
+    assert_int_equal(sent(b, 2, WIRE_UNREACHABLE, NULL), 0); /* its neighbours tell it the news */
     assert_int_equal(held.held.standing, WIRE_STANDING_UNREACHABLE);
     bench_free(b);
 }

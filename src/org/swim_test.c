@@ -194,6 +194,44 @@ static void test_slot_zero_changes_hands(void **state)
     bench_free(b);
 }
 
+/* The root that we were told goes out with our beats, until we are told another. */
+static void test_root_is_told(void **state)
+{
+    struct bench *b = bench_new(4, 0);
+    struct swim_event event = { .kind = SWIM_EVENT_ROOT, .root = 0x1122334455667788 };
+    struct wire_frame f;
+
+    event.now_ns = b->now_ns;
+    assert_int_equal(swim_step(b->core, &event, &b->out), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_true(run_until(b, b->now_ns + 2 * NS_PER_S, ROSTER_NONE, WIRE_BEAT, &f));
+        assert_true(f.beat.root == 0x1122334455667788);
+    }
+    bench_free(b);
+}
+
+/* Nothing of the step before is left in the effects. */
+static void test_effects_begin_anew(void **state)
+{
+    struct bench *b = bench_new(5, 0);
+    struct wire_frame f = { .kind = WIRE_CALL };
+
+    f.call = (struct wire_call){ 100, 5, 550, 0 };
+    give(b, 2, &f);
+    assert_true(b->out.byte_count > 0 && b->out.send_count == 1);
+    f = unreachable(103, 0);
+    b->now_ns += NS_PER_S;
+    give(b, 2, &f);
+    assert_int_equal(b->out.change_count, 1);
+    f.kind = WIRE_UNSTABLE;
+    f.unstable = (struct wire_unstable){ 250, 0 }; /* nobody */
+    give(b, 2, &f);
+    assert_int_equal(b->out.byte_count, 0);
+    assert_int_equal(b->out.send_count, 0);
+    assert_int_equal(b->out.change_count, 0);
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +244,8 @@ int main(void)
         cmocka_unit_test(test_deterministic),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_slot_zero_changes_hands),
+        cmocka_unit_test(test_root_is_told),
+        cmocka_unit_test(test_effects_begin_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,45 @@ static void test_early_probes_keep_their_times(void **state)
     bench_free(b);
 }
 
+/* Whoever was heard after its beat was due is not probed; the next beat is due a turn later. */
+static void test_heard_by_other_means(void **state)
+{
+    struct bench *b = bench_new(4, 0);
+    struct wire_frame f = { .kind = WIRE_PROBE };
+    struct edge *e = edge_find(b->core, 3);
+    uint64_t due_ns;
+
+    run_org(b, 4, ROSTER_NONE, 10);
+    give_beat_turn(b, 3, 0, 100, 2);
+    due_ns = b->now_ns + 1900 * NS_PER_MS;
+    assert_true(e->due_ns == due_ns);
+    while (b->out.deadline_ns <= due_ns + 10 * NS_PER_MS)
+        timer(b, b->out.deadline_ns);
+    b->now_ns = due_ns + 10 * NS_PER_MS;
+    give(b, 3, &f);
+    assert_false(run_until(b, due_ns + 200 * NS_PER_MS, 3, WIRE_PROBE, NULL));
+    assert_true(e->due_ns == due_ns + 1900 * NS_PER_MS);
+    bench_free(b);
+}
+
+/* A gap of an unstable subject is told to it, so that its quiet spell begins anew. */
+static void test_gap_is_told(void **state)
+{
+    struct bench *b = bench_new(4, 0);
+    struct wire_frame f = proved(103, 1, WIRE_STANDING_UNSTABLE), probe = { .kind = WIRE_PROBE };
+
+    run_org(b, 4, ROSTER_NONE, 10);
+    give(b, 1, &f);
+    give_beat_turn(b, 3, 1, 100, 1);
+    do
+        assert_true(run_until(b, b->now_ns + 3 * NS_PER_S, 3, WIRE_PROBE, &probe));
+    while (probe.probe.standing != WIRE_STANDING_UNSTABLE);
+    assert_int_equal(probe.probe.incarnation, 1);
+    assert_int_equal(swim_counter(b->core, SWIM_COUNT_GAP_PROBES), 1);
+    assert_int_equal(swim_counter(b->core, SWIM_COUNT_INQUIRIES), 0);
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +162,8 @@ int main(void)
         cmocka_unit_test(test_poor_health_is_given_time),
         cmocka_unit_test(test_a_pause_is_forgiven),
         cmocka_unit_test(test_early_probes_keep_their_times),
+        cmocka_unit_test(test_heard_by_other_means),
+        cmocka_unit_test(test_gap_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
