@@ -28,9 +28,12 @@ static void test_helper_takes_over(void **state)
     struct wire_frame call, f = { .kind = WIRE_REPORT };
     uint64_t reported_ns = b->now_ns;
 
+    inquiry_find(b->core, 3)->report_count =
+        1; /* from when it was ours, before it was vouched for */
     assert_true(run_until(b, b->now_ns + 2 * NS_PER_S, 2, WIRE_CALL, &call));
     assert_in_range(b->now_ns - reported_ns, 350 * NS_PER_MS, 700 * NS_PER_MS);
     assert_true(call.call.subject == 103);
+    assert_int_equal(inquiry_find(b->core, 3)->report_count, 0);
     /* It gets two more chances. */
     assert_true(run_until(b, b->now_ns + 5 * NS_PER_MS, 3, WIRE_PROBE, NULL));
     assert_int_equal(swim_counter(b->core, SWIM_COUNT_TAKEN_OVER), 1);
@@ -176,9 +179,10 @@ static void test_late_report_counts_in_a_crowd(void **state)
         }
         assert_true(run_until(b, b->now_ns + 3 * NS_PER_S, ROSTER_NONE, WIRE_CALL, &call));
         start_ns = b->now_ns;
-        while (b->out.deadline_ns < start_ns + 1200 * NS_PER_MS) {
+        for (int steps = 0; b->out.deadline_ns < start_ns + 1200 * NS_PER_MS; steps++) {
             timer(b, b->out.deadline_ns);
             give_beat(b, 2, 0, (uint8_t)(b->now_ns / NS_PER_S));
+            assert_true(steps < 60); /* nobody waits by looking each millisecond */
         }
         b->now_ns = start_ns + 1200 * NS_PER_MS;
         f = (struct wire_frame){ .kind = WIRE_REPORT };
@@ -245,6 +249,7 @@ static void test_what_is_a_crowd(void **state)
         give(b, 1, &f);
     }
     assert_true(inquiry_is_crowded(b->core));
+    assert_in_range(b->core->sweep_ns, b->now_ns, b->now_ns + 200 * NS_PER_MS - 1);
     timer(b, b->now_ns + 1100 * NS_PER_MS);
     assert_false(inquiry_is_crowded(b->core));
     bench_free(b);
@@ -265,6 +270,70 @@ static void test_deserted_member_asks(void **state)
     }
 }
 
+/* However many went, the crowd is over five seconds later. */
+static void test_a_crowd_ends(void **state)
+{
+    struct bench *b = bench_new(30, 0);
+
+    b->now_ns += NS_PER_S;
+    for (uint16_t i = 0; i < 12; i++) {
+        struct wire_frame f = unreachable(110u + i, 0);
+
+        give(b, 1, &f);
+    }
+    timer(b, b->now_ns + 3900 * NS_PER_MS);
+    assert_true(inquiry_is_crowded(b->core));
+    timer(b, b->now_ns + 1200 * NS_PER_MS);
+    assert_false(inquiry_is_crowded(b->core));
+    bench_free(b);
+}
+
+/* Four are called in a crowd, and no more when it is over a moment later. */
+static void test_four_are_called_in_a_crowd(void **state)
+{
+    struct bench *b = bench_new(12, 0);
+    struct wire_frame call;
+    uint64_t end_ns;
+
+    run_org(b, 12, ROSTER_NONE, 10);
+    b->now_ns += NS_PER_S;
+    give_beat_turn(b, 3, 0, 100, 1);
+    b->now_ns += 150 * NS_PER_MS;
+    for (uint16_t i = 0; i < 4; i++) {
+        struct wire_frame f = unreachable(108u + i, 0);
+
+        give(b, 1, &f);
+    }
+    assert_true(run_until(b, b->now_ns + 3 * NS_PER_S, ROSTER_NONE, WIRE_CALL, &call));
+    assert_true(call.call.subject == 103 && sent(b, ROSTER_NONE, WIRE_CALL, NULL) == 4);
+    end_ns = b->now_ns + 300 * NS_PER_MS;
+    while (run_until(b, end_ns, ROSTER_NONE, WIRE_CALL, &call))
+        assert_true(call.call.subject != 103); /* others, whose turn came early */
+    bench_free(b);
+}
+
+/* Not the same six are called first each time. */
+static void test_first_calls_differ(void **state)
+{
+    struct bench *b = bench_new(30, 0);
+    unsigned int seen = 0;
+
+    b->core->out = &b->out;
+    for (uint8_t i = 0; i < b->core->edge_count; i++) {
+        uint16_t subject = b->core->edges[i].slot;
+        struct inquiry *q;
+
+        b->out.send_count = 0;
+        b->out.byte_count = 0;
+        q = inquiry_start(b->core, subject, PURPOSE_OPEN, 550 * NS_PER_MS);
+        assert_non_null(q);
+        seen |= 1u << q->first;
+        inquiry_close(b->core, subject);
+    }
+    assert_true((seen & (seen - 1)) != 0);
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +347,9 @@ int main(void)
         cmocka_unit_test(test_deserted_member_is_told),
         cmocka_unit_test(test_what_is_a_crowd),
         cmocka_unit_test(test_deserted_member_asks),
+        cmocka_unit_test(test_a_crowd_ends),
+        cmocka_unit_test(test_four_are_called_in_a_crowd),
+        cmocka_unit_test(test_first_calls_differ),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

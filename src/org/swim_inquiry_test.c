@@ -140,6 +140,7 @@ static void test_six_of_ten(void **state)
     f.report = (struct wire_report){ 103, call.call.number, 3 };
     for (uint16_t i = 4; i < 8; i++)
         give(b, i, &f);
+    inquiry_find(b->core, 3)->reports[4] = 4; /* of a former window: counts no more */
     assert_false(run_until(b, b->now_ns + 650 * NS_PER_MS, ROSTER_NONE, WIRE_UNREACHABLE, NULL));
     assert_int_equal(swim_standing(b->core, 3), WIRE_STANDING_ALIVE);
     give(b, 8, &f); /* after nine calls our own probes wait for the budget */
@@ -274,6 +275,24 @@ static void test_answer_brings_no_news(void **state)
     bench_free(b);
 }
 
+static void test_every_place_has_a_deadline(void **state)
+{
+    struct bench *b = bench_new(30, 0);
+    uint16_t first;
+
+    for (uint16_t i = 1; i <= POOL_MAX; i++)
+        assert_non_null(inquiry_start(b->core, i, PURPOSE_TRY, 550 * NS_PER_MS));
+    first = b->core->pool[0].subject;
+    for (uint16_t i = 1; i <= POOL_MAX; i++) {
+        if (i != first)
+            inquiry_close(b->core, i);
+    }
+    assert_true(inquiry_deadline(b->core) == b->core->pool[0].next_ns);
+    inquiry_close(b->core, first);
+    assert_true(inquiry_deadline(b->core) == NEVER_NS);
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_probes_say_what_is_held),
         cmocka_unit_test(test_full_pool_is_served),
         cmocka_unit_test(test_answer_brings_no_news),
+        cmocka_unit_test(test_every_place_has_a_deadline),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

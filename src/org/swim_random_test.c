@@ -52,9 +52,9 @@ static struct wire_frame suspicion(uint64_t id, uint32_t incarnation, uint64_t a
 }
 
 /* When member 3 is held unreachable after member 1 and `more` others accuse it; in milliseconds. */
-static uint64_t verdict_after(unsigned int more)
+static uint64_t verdict_after(uint16_t nodes, unsigned int more)
 {
-    struct bench *b = random_bench(NODES);
+    struct bench *b = random_bench(nodes);
     struct wire_frame f = suspicion(103, 0, 101), answer = { .kind = WIRE_ANSWER };
     uint64_t start_ns = b->now_ns, took_ms;
 
@@ -67,7 +67,7 @@ static uint64_t verdict_after(unsigned int more)
     while (swim_standing(b->core, 3) != WIRE_STANDING_UNREACHABLE) {
         assert_true(b->now_ns < start_ns + 60 * NS_PER_S);
         timer(b, b->out.deadline_ns);
-        for (uint16_t i = 1; i < NODES; i++) {
+        for (uint16_t i = 1; i < nodes; i++) {
             if (sent(b, i, WIRE_PROBE, NULL) > 0)
                 give(b, i, &answer); /* the accused too: an answer is no refutation */
         }
@@ -80,10 +80,12 @@ static uint64_t verdict_after(unsigned int more)
 /* Eight members: four periods at least, six times as long while nobody confirms (memberlist). */
 static void test_confirmations_shorten_the_wait(void **state)
 {
-    assert_in_range(verdict_after(0), 24000, 24001);
-    assert_in_range(verdict_after(1), 11380, 11381);
-    assert_in_range(verdict_after(2), 4000, 4001);
-    assert_in_range(verdict_after(3), 4000, 4001);
+    assert_in_range(verdict_after(NODES, 0), 24000, 24001);
+    assert_in_range(verdict_after(NODES, 1), 11380, 11381);
+    assert_in_range(verdict_after(NODES, 2), 4000, 4001);
+    assert_in_range(verdict_after(NODES, 3), 4000, 4001);
+    /* Thirty: as many times the decimal logarithm. */
+    assert_in_range(verdict_after(30, 3), 5900, 5912);
 }
 
 /* Silence: a probe, half a second later three calls, suspicion at the end of the period. */
@@ -325,6 +327,23 @@ static void test_all_callers_hear_of_silence(void **state)
     bench_free(b);
 }
 
+/* News go to three members at a time. */
+static void test_gossip_goes_to_three(void **state)
+{
+    struct bench *b = random_bench(NODES);
+    struct wire_frame f = unreachable(103, 0);
+    size_t most = 0;
+
+    give(b, 1, &f);
+    while (run_until(b, b->now_ns + NS_PER_S, ROSTER_NONE, WIRE_UNREACHABLE, NULL)) {
+        most = sent(b, ROSTER_NONE, WIRE_UNREACHABLE, NULL) > most
+                   ? sent(b, ROSTER_NONE, WIRE_UNREACHABLE, NULL)
+                   : most;
+    }
+    assert_in_range(most, 3, 4); /* one with a probe */
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_two_probe_each_other),
         cmocka_unit_test(test_each_silence_calls_others),
         cmocka_unit_test(test_all_callers_hear_of_silence),
+        cmocka_unit_test(test_gossip_goes_to_three),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@ static void test_we_refute(void **state)
     assert_int_equal(b->out.incarnation, 8);
     assert_true(run_until(b, b->now_ns + NS_PER_S, 2, WIRE_SIGNED, &told));
     assert_int_equal(told.proved.incarnation, 8);
+    assert_int_equal(sent(b, ROSTER_NONE, WIRE_SIGNED, NULL), 5); /* all neighbours at once */
     assert_int_equal(told.proved.standing, WIRE_STANDING_ALIVE);
     f = unreachable(100, 8);
     give(b, 1, &f); /* again within a second: silence */

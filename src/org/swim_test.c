@@ -232,6 +232,20 @@ static void test_effects_begin_anew(void **state)
     bench_free(b);
 }
 
+/* Numbers of a former life are not used again, and tries of several nodes do not come together. */
+static void test_a_life_begins_somewhere(void **state)
+{
+    struct bench *b = bench_new(4, 0);
+
+    assert_int_not_equal(b->core->number, 0);
+    assert_int_not_equal(b->core->beat_number, 0);
+    assert_in_range(b->core->try_ns, b->now_ns, b->now_ns + 5 * NS_PER_S);
+    bench_free(b);
+    b = bench_make(&swim_parameters_random, 4, 0);
+    assert_in_range(b->core->random.gossip_ns, b->now_ns, b->now_ns + 200 * NS_PER_MS);
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_slot_zero_changes_hands),
         cmocka_unit_test(test_root_is_told),
         cmocka_unit_test(test_effects_begin_anew),
+        cmocka_unit_test(test_a_life_begins_somewhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
