@@ -293,6 +293,28 @@ static void test_every_place_has_a_deadline(void **state)
     bench_free(b);
 }
 
+/* Silence of three whom the budget let us ask is no evidence, of four it is. */
+static void test_few_asked_is_no_evidence(void **state)
+{
+    for (uint8_t asked = 3; asked <= 4; asked++) {
+        struct wire_frame call;
+        struct bench *b = open_inquiry(8, 3, &call);
+        struct inquiry *q = inquiry_find(b->core, 3);
+        uint64_t end_ns = q->start_ns + 1200 * NS_PER_MS;
+
+        while (!q->second)
+            timer(b, b->out.deadline_ns);
+        q->asked = asked;
+        q->denied = true;
+        while (b->out.deadline_ns < end_ns)
+            timer(b, b->out.deadline_ns);
+        assert_int_equal(swim_counter(b->core, SWIM_COUNT_INCONCLUSIVE), asked == 3);
+        assert_int_equal(swim_standing(b->core, 3),
+                         asked == 3 ? WIRE_STANDING_ALIVE : WIRE_STANDING_UNREACHABLE);
+        bench_free(b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_full_pool_is_served),
         cmocka_unit_test(test_answer_brings_no_news),
         cmocka_unit_test(test_every_place_has_a_deadline),
+        cmocka_unit_test(test_few_asked_is_no_evidence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
