@@ -60,8 +60,8 @@ _broch()
         version) choices="--help" ;;
         build) choices="--kernel --out --keys --version --iso --jobs --until --explain --offline --production --json --quiet --progress-fd --source --help" ;;
         run) choices="--direct --no-secure-boot --memory --cpus --snapshot --machine --disk --forward --display --emulate --until-ready --deadline --log --json --out --tree --source --offline --help" ;;
-        lock) choices="--tools --source --help" ;;
-        tools) choices="--offline --source --help" ;;
+        lock) choices="--tools --kernel --source --help" ;;
+        tools) choices="--kernel --offline --source --help" ;;
         schema) choices="profile generation service config --help" ;;
         release) choices="--to --help" ;;
         inspect | diff) choices="--json --help" ;;

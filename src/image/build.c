@@ -44,6 +44,7 @@ static void build_done(struct build *build)
         step_done(step_at(build, i));
     step_done(&build->live);
     supply_done(&build->supply);
+    tree_done(&build->kernel_tree);
     tree_done(&build->tree);
     keys_done(&build->keys);
     services_done(&build->services);
@@ -117,9 +118,11 @@ static int make_os_release(struct build *build, struct failure *f)
     _cleanup_text_ struct text t = TEXT_INIT;
     const char *channel = build->keys.development ? "development" : "production";
     const struct lock *lock = &build->supply.lock;
-    const struct lock_package *package = lock_kernel(lock);
-    const char *kernel = package ? lock_kernel_release(package) : "";
+    _cleanup_free_ char *kernel = NULL;
+    int r = kernel_release_expected(build, &kernel, f);
 
+    if (r < 0)
+        return r;
     text_addf(&t, "NAME=\"Broch\"\nID=broch\nID_LIKE=debian\n");
     text_addf(&t, "PRETTY_NAME=\"Broch %s (%s)\"\n", build->version, build->profile.name);
     text_addf(&t, "VERSION_ID=%s\nVERSION=%s\nVARIANT_ID=%s\nPROFILE=%s\n", build->version + 1,
@@ -135,20 +138,31 @@ static int make_os_release(struct build *build, struct failure *f)
     return build->os_release ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
 }
 
+static int choose_kernel(struct build *build, struct failure *f)
+{
+    const char *wanted = build->request->kernel;
+
+    if (wanted && !profile_is_kernel(wanted))
+        return failure_set(f, CODE_USAGE, -EINVAL,
+                           "--kernel: '" KERNEL_DEBIAN "' or '" KERNEL_BROCH "', not '%s'", wanted);
+    build->kernel_kind = wanted ? wanted : build->profile.kernel;
+    return 0;
+}
+
 /* Everything that does not depend on whether packages have to be fetched. */
 static int prepare(struct build *build, struct failure *f)
 {
     const struct build_request *request = build->request;
     const struct tree_request tools = { .source = request->source,
+                                        .name = TREE_TOOLS,
                                         .offline = request->offline,
                                         .renew = !request->production };
     int r = profile_read(request->source, request->profile, &build->profile, f);
 
     if (r == 0)
         r = services_read(&build->profile, &build->services, f);
-    if (r == 0 && request->kernel && strcmp(request->kernel, build->profile.kernel) != 0)
-        r = failure_set(f, CODE_USAGE, -EINVAL, "--kernel: only '%s' exists so far",
-                        build->profile.kernel);
+    if (r == 0)
+        r = choose_kernel(build, f);
     if (r == 0)
         r = open_keys(build, f);
     if (r == 0)
@@ -156,6 +170,23 @@ static int prepare(struct build *build, struct failure *f)
     if (r == 0)
         r = tree_ensure(&tools, build->progress, &build->tree, f);
     build->unlocked = build->tree.unlocked;
+    return r;
+}
+
+/* The tree with the kernel's source is only made for a kernel that is not in the cache. */
+static int supply_kernel(struct build *build, struct failure *f)
+{
+    const struct tree_request wanted = { .source = build->request->source,
+                                         .name = TREE_KERNEL,
+                                         .offline = build->request->offline,
+                                         .renew = !build->request->production };
+    int r = build_kernel_is_own(build) ? tree_find(&wanted, &build->kernel_tree, f) : 0;
+
+    if (r < 0 || !build_kernel_is_own(build) || build_kernel_cached(build))
+        return r;
+    tree_done(&build->kernel_tree);
+    r = tree_ensure(&wanted, build->progress, &build->kernel_tree, f);
+    build->unlocked = build->unlocked || build->kernel_tree.unlocked;
     return r;
 }
 
@@ -169,9 +200,11 @@ static int supply_packages(struct build *build, struct failure *f)
                                       .renew = !build->request->production };
     int r = supply_open(&request, &build->supply, f);
 
+    if (r == 0)
+        r = supply_kernel(build, f);
     if (r < 0)
         return r;
-    if (build_kernel_cached(build) && build_rootfs_cached(build))
+    if ((build_kernel_is_own(build) || build_kernel_cached(build)) && build_rootfs_cached(build))
         return 0;
     progress_step(build->progress, "packages");
     r = supply_fill(&request, build->progress, &build->supply, f);

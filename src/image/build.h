@@ -17,7 +17,7 @@
 struct build_request {
     const char *source;  /* Broch's source folder */
     const char *profile; /* name */
-    const char *kernel;  /* overrides the profile's choice, or NULL */
+    const char *kernel;  /* KERNEL_DEBIAN, KERNEL_BROCH; overrides the profile's choice, or NULL */
     const char *out;     /* folder that gets broch-<generation>/, or NULL: <source>/out */
     const char *keys;    /* folder, or NULL: the user's development keys */
     const char *version; /* "1.2.3": names the generation; NULL: what the file VERSION has */
@@ -35,6 +35,8 @@ struct build {
     struct services services;
     struct keys keys;
     struct tree tree;
+    const char *kernel_kind; /* borrowed from request or profile */
+    struct tree kernel_tree; /* of a kernel of our own; its path may be missing when it is cached */
     struct supply supply;
     struct step_shared shared;
     bool unlocked;
@@ -66,6 +68,13 @@ MUST_USE int build_run(const struct build_request *request, struct progress *pro
  * nothing. *ret_folder is the step's folder. CODE_USAGE for another name. */
 MUST_USE int build_until(const struct build_request *request, const char *step,
                          struct progress *progress, char **ret_folder, struct failure *f);
+
+/* Whether the kernel is compiled, not Debian's. */
+MUST_USE bool build_kernel_is_own(const struct build *build);
+
+/* The release that the kernel will have, before it is there; empty for a lock without one. Freed by
+ * the caller. */
+MUST_USE int kernel_release_expected(const struct build *build, char **ret, struct failure *f);
 
 /* True when the step's result for this lock is in the cache, so that it needs no package. */
 MUST_USE bool build_kernel_cached(struct build *build);

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "image/artifact.h"
 #include "image/erofs.h"
+#include "image/kernel_own.h"
 #include "image/licence.h"
 #include "image/package_files.h"
 #include "image/provenance.h"
@@ -29,6 +30,22 @@ struct components {
     struct package_files image_files, tool_files;
     char *programs, *modules, *overlay, *profile_name; /* folders of layers */
 };
+
+/* Which package the kernel and its modules are of; false when no lock says so. */
+static bool kernel_package(const struct components *c, const struct lock **ret_lock,
+                           const char **ret_name)
+{
+    const struct lock_package *package = lock_kernel(&c->build->supply.lock);
+
+    if (build_kernel_is_own(c->build)) {
+        *ret_lock = &c->build->kernel_tree.lock;
+        *ret_name = KERNEL_OWN_PACKAGE;
+        return true;
+    }
+    *ret_lock = &c->build->supply.lock;
+    *ret_name = package ? package->name : NULL;
+    return package != NULL;
+}
 
 static int bad(struct failure *f, int r)
 {
@@ -77,9 +94,8 @@ static bool is_module_index(const char *path)
 /* The kinds of origin, in the order in which the layers of the image hide each other. */
 static int own_system_file(struct components *c, const char *path, size_t *ret)
 {
-    const struct lock *lock = &c->build->supply.lock;
-    const struct lock_package *kernel = lock_kernel(lock);
-    const char *package;
+    const struct lock *kernel_lock;
+    const char *package, *kernel;
 
     if (is_written_by_build(path))
         return sbom_component(c->sbom, SBOM_MADE, MADE, NULL, ret);
@@ -87,28 +103,27 @@ static int own_system_file(struct components *c, const char *path, size_t *ret)
         return sbom_component(c->sbom, SBOM_OWN, c->profile_name, NULL, ret);
     if (is_in(c->programs, path))
         return sbom_component(c->sbom, SBOM_OWN, "broch", NULL, ret);
-    if (kernel && is_in(c->modules, path))
+    if (kernel_package(c, &kernel_lock, &kernel) && is_in(c->modules, path))
         return is_module_index(path)
                    ? sbom_component(c->sbom, SBOM_MADE, MADE, NULL, ret)
-                   : sbom_component(c->sbom, SBOM_DEBIAN, kernel->name, lock, ret);
+                   : sbom_component(c->sbom, SBOM_DEBIAN, kernel, kernel_lock, ret);
     package = package_files_find(&c->image_files, path);
     if (package)
-        return sbom_component(c->sbom, SBOM_DEBIAN, package, lock, ret);
+        return sbom_component(c->sbom, SBOM_DEBIAN, package, &c->build->supply.lock, ret);
     return sbom_component(c->sbom, SBOM_MADE, MADE, NULL, ret);
 }
 
 static int own_initrd_file(struct components *c, const char *path, size_t *ret)
 {
-    const struct lock *lock = &c->build->supply.lock;
-    const struct lock_package *kernel = lock_kernel(lock);
-    const char *package;
+    const struct lock *kernel_lock;
+    const char *package, *kernel;
 
     if (strcmp(path, "init") == 0)
         return sbom_component(c->sbom, SBOM_OWN, "broch", NULL, ret);
     if (strncmp(path, "broch/", 6) == 0)
         return sbom_component(c->sbom, SBOM_MADE, MADE, NULL, ret);
-    if (kernel && strncmp(path, "modules/", 8) == 0)
-        return sbom_component(c->sbom, SBOM_DEBIAN, kernel->name, lock, ret);
+    if (strncmp(path, "modules/", 8) == 0 && kernel_package(c, &kernel_lock, &kernel))
+        return sbom_component(c->sbom, SBOM_DEBIAN, kernel, kernel_lock, ret);
     package = package_files_find(&c->tool_files, path);
     return package ? sbom_component(c->sbom, SBOM_TOOLS, package, &c->tools, ret) : -ENOENT;
 }
@@ -117,11 +132,11 @@ static int own_section(struct components *c, const char *name, size_t *ret)
 {
     static const char *const made[] = { ".osrel", ".cmdline", ".uname",
                                         ".sbat",  ".pcrpkey", ".pcrsig" };
-    const struct lock *lock = &c->build->supply.lock;
-    const struct lock_package *kernel = lock_kernel(lock);
+    const struct lock *kernel_lock;
+    const char *kernel;
 
-    if (kernel && strcmp(name, ".linux") == 0)
-        return sbom_component(c->sbom, SBOM_DEBIAN, kernel->name, lock, ret);
+    if (strcmp(name, ".linux") == 0 && kernel_package(c, &kernel_lock, &kernel))
+        return sbom_component(c->sbom, SBOM_DEBIAN, kernel, kernel_lock, ret);
     for (size_t i = 0; i < ARRAY_SIZE(made); i++) {
         if (strcmp(name, made[i]) == 0)
             return sbom_component(c->sbom, SBOM_MADE, MADE, NULL, ret);

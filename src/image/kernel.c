@@ -1,6 +1,6 @@
-/* Step "kernel": Debian's kernel package, unpacked: vmlinuz, its modules with their indexes, and
- * the release. Nothing of it is installed, so no maintainer script and no initramfs generator runs.
- */
+/* Step "kernel": vmlinuz, its modules with their indexes, its configuration and its release. Kind
+ * "debian" is Debian's package, unpacked: nothing of it is installed, so no maintainer script and
+ * no initramfs generator runs. Kind "broch" is compiled (kernel_own.h). */
 #include "image/build.h"
 
 #include <errno.h>
@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "image/kernel_own.h"
 #include "image/pool.h"
 #include "image/tool.h"
 #include "sys/file.h"
@@ -57,9 +58,8 @@ static int unpack(const struct build *build, const struct lock_package *package,
     return tool_run(&tool, &arguments, f);
 }
 
-static int run(const char *folder, void *context, struct failure *f)
+static int take_debian(const struct build *build, const char *folder, struct failure *f)
 {
-    const struct build *build = context;
     const struct lock_package *package = lock_kernel(&build->supply.lock);
     _cleanup_free_ char *release = text_make("%s/release", folder);
     int r;
@@ -76,29 +76,55 @@ static int run(const char *folder, void *context, struct failure *f)
     return r;
 }
 
-static void set_inputs(struct build *build)
+static int run(const char *folder, void *context, struct failure *f)
+{
+    const struct build *build = context;
+
+    return build_kernel_is_own(build) ? kernel_own_make(build, folder, f)
+                                      : take_debian(build, folder, f);
+}
+
+bool build_kernel_is_own(const struct build *build)
+{
+    return strcmp(build->kernel_kind, KERNEL_BROCH) == 0;
+}
+
+int kernel_release_expected(const struct build *build, char **ret, struct failure *f)
+{
+    const struct lock_package *package = lock_kernel(&build->supply.lock);
+
+    if (build_kernel_is_own(build))
+        return kernel_own_release(build, ret, f);
+    *ret = strdup(package ? lock_kernel_release(package) : "");
+    return *ret ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+}
+
+static int set_inputs(struct build *build, struct failure *f)
 {
     const struct lock_package *package = lock_kernel(&build->supply.lock);
 
     step_init(&build->kernel, "kernel");
     step_input_digest(&build->kernel, "tools", &build->tree.digest);
-    step_input_text(&build->kernel, "kind", build->profile.kernel);
+    step_input_text(&build->kernel, "kind", build->kernel_kind);
+    if (build_kernel_is_own(build))
+        return kernel_own_inputs(build, f);
     if (package)
         step_input_digest(&build->kernel, "package", &package->digest);
+    return 0;
 }
 
 bool build_kernel_cached(struct build *build)
 {
-    bool cached;
+    struct failure ignored = FAILURE_NONE;
+    bool cached = set_inputs(build, &ignored) == 0 && step_is_cached(&build->kernel);
 
-    set_inputs(build);
-    cached = step_is_cached(&build->kernel);
     step_done(&build->kernel);
     return cached;
 }
 
 int build_kernel(struct build *build, struct failure *f)
 {
-    set_inputs(build);
-    return step_do(&build->kernel, &build->shared, run, build, f);
+    int r = set_inputs(build, f);
+
+    return r < 0 ? r : step_do(&build->kernel, &build->shared, run, build, f);
 }

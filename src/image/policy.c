@@ -70,7 +70,7 @@ int build_policy(struct build *build, struct failure *f)
     _cleanup_free_ char *services =
         text_make("%s/overlay/usr/lib/broch/services", build->profile.folder);
     _cleanup_free_ char *features =
-        text_make("%s/kernel/apparmor-%s.features", build->request->source, build->profile.kernel);
+        text_make("%s/kernel/apparmor-%s.features", build->request->source, build->kernel_kind);
     _cleanup_text_ struct text profiles = TEXT_INIT;
     struct policy policy = { .build = build, .features = features };
     struct digest digest;

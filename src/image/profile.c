@@ -35,7 +35,7 @@ static const char *validate_word(const char *text)
 
 static const char *const bases[] = { "debian", NULL };
 static const char *const inits[] = { "s6", NULL };
-static const char *const kernels[] = { "debian", NULL };
+static const char *const kernels[] = { KERNEL_DEBIAN, KERNEL_BROCH, NULL };
 
 static const struct schema_key budget_keys[] = {
     { SCHEMA_SIZE("uki", struct profile_budgets, uki, MIB, GIB), .fallback.size = 32 * MIB,
@@ -88,6 +88,15 @@ static const struct schema_key profile_keys[] = {
 };
 const struct schema profile_schema =
     SCHEMA("profile.toml", "A Broch profile.", struct profile, profile_keys);
+
+bool profile_is_kernel(const char *kind)
+{
+    for (size_t i = 0; kernels[i]; i++) {
+        if (strcmp(kind, kernels[i]) == 0)
+            return true;
+    }
+    return false;
+}
 
 void profile_done(struct profile *profile)
 {

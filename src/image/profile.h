@@ -30,7 +30,7 @@ struct profile {
     char *description;
     char *base;   /* "debian" */
     char *init;   /* "s6" */
-    char *kernel; /* "debian" */
+    char *kernel; /* KERNEL_DEBIAN, KERNEL_BROCH */
     int64_t epoch;
     struct schema_list cmdline; /* further words of the kernel command line */
     struct profile_budgets budgets;
@@ -39,6 +39,13 @@ struct profile {
 
     char *folder; /* not of the file: where it was read from */
 };
+
+/* The kinds of kernel: Debian's package, and our own (kernel_own.h). */
+#define KERNEL_DEBIAN "debian"
+#define KERNEL_BROCH  "broch"
+
+/* Whether it is one of them. */
+MUST_USE bool profile_is_kernel(const char *kind);
 
 extern const struct schema profile_schema;
 

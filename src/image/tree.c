@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -20,6 +21,7 @@ void tree_done(struct tree *tree)
 {
     free(tree->path);
     tree->path = NULL;
+    lock_done(&tree->lock);
 }
 
 static int make_include(const struct lock *lock, char **ret)
@@ -126,20 +128,56 @@ static int supply_tree(const struct supply_request *request, struct progress *pr
     return r;
 }
 
+/* Hands over path and supply. */
+static void fill_in(char **path, struct supply *supply, struct tree *ret)
+{
+    ret->path = take_ptr(*path);
+    ret->digest = supply->digest;
+    ret->unlocked = supply->unlocked;
+    ret->lock = supply->lock;
+    supply->lock = (struct lock)LOCK_INIT;
+}
+
+static int open_supply(const struct tree_request *request, char **ret_folder,
+                       struct supply_request *ret_wanted, struct supply *ret, struct failure *f)
+{
+    *ret_folder = text_make("%s/%s", request->source, request->name);
+    *ret_wanted = (struct supply_request){ .folder = *ret_folder,
+                                           .kernel = "none",
+                                           .offline = request->offline,
+                                           .renew = request->renew };
+    return *ret_folder ? supply_open(ret_wanted, ret, f)
+                       : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+}
+
+int tree_find(const struct tree_request *request, struct tree *ret, struct failure *f)
+{
+    _cleanup_free_ char *folder = NULL, *path = NULL;
+    _cleanup_(supply_done) struct supply supply = SUPPLY_INIT;
+    struct supply_request wanted;
+    int r = open_supply(request, &folder, &wanted, &supply, f);
+
+    if (r == 0)
+        r = locate(&supply, &path, f);
+    if (r == 0)
+        fill_in(&path, &supply, ret);
+    return r;
+}
+
 int tree_ensure(const struct tree_request *request, struct progress *progress, struct tree *ret,
                 struct failure *f)
 {
-    _cleanup_free_ char *folder = text_make("%s/tools", request->source), *path = NULL;
-    const struct supply_request wanted = {
-        .folder = folder, .kernel = "none", .offline = request->offline, .renew = request->renew
-    };
+    _cleanup_free_ char *folder = NULL, *path = NULL;
     _cleanup_(supply_done) struct supply supply = SUPPLY_INIT;
+    struct supply_request wanted;
     const char *status = "cached";
-    int r = folder ? sandbox_possible(f) : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+    int r = sandbox_possible(f);
 
-    progress_step(progress, "tools");
+    /* There is a step "kernel" as well. */
+    progress_step(progress,
+                  strcmp(request->name, TREE_KERNEL) == 0 ? "kernel-tree" : request->name);
     if (r == 0)
-        r = supply_open(&wanted, &supply, f);
+        r = open_supply(request, &folder, &wanted, &supply, f);
     if (r == 0)
         r = locate(&supply, &path, f);
     if (r == 0 && !file_exists(path)) {
@@ -147,10 +185,7 @@ int tree_ensure(const struct tree_request *request, struct progress *progress, s
         r = supply_tree(&wanted, progress, &supply, &path, f);
     }
     progress_end(progress, r < 0 ? "failed" : status);
-    if (r < 0)
-        return r;
-    ret->path = take_ptr(path);
-    ret->digest = supply.digest;
-    ret->unlocked = supply.unlocked;
-    return 0;
+    if (r == 0)
+        fill_in(&path, &supply, ret);
+    return r;
 }

@@ -18,7 +18,7 @@
 #include "sys/sandbox.h"
 
 static struct progress progress;
-static const struct tree_request request = { .source = ".", .renew = true };
+static const struct tree_request request = { .source = ".", .name = TREE_TOOLS, .renew = true };
 
 static void make_program(const char *name, const char *script)
 {
@@ -130,9 +130,9 @@ static void test_failure(void **state)
 
 static void test_refusals(void **state)
 {
-    const struct tree_request offline = { .source = ".", .offline = true };
-    const struct tree_request production = { .source = "." };
-    const struct tree_request elsewhere = { .source = "nowhere" };
+    const struct tree_request offline = { .source = ".", .name = TREE_TOOLS, .offline = true };
+    const struct tree_request production = { .source = ".", .name = TREE_TOOLS };
+    const struct tree_request elsewhere = { .source = "nowhere", .name = TREE_TOOLS };
     struct tree tree = TREE_INIT;
     struct failure f = FAILURE_NONE;
 

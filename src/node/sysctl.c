@@ -63,14 +63,18 @@ static void copy(const struct piece *piece, char *ret)
 int sysctl_parse_line(const char *text, size_t length, struct sysctl *ret, struct failure *f)
 {
     const char *equals = memchr(text, '=', length), *hash = memchr(text, '#', length);
+    const char *end = text + length;
     struct piece name, value, reason;
 
     if (!equals || !hash || hash < equals)
         return failure_set(f, CODE_SYSCTL, -EBADMSG, "'%.*s' is not 'name = value # reason'",
                            (int)(length < 80 ? length : 80), text);
+    ret->optional = text[0] == '?';
+    if (ret->optional)
+        text++;
     name = trim(text, (size_t)(equals - text));
     value = trim(equals + 1, (size_t)(hash - equals) - 1);
-    reason = trim(hash + 1, length - (size_t)(hash - text) - 1);
+    reason = trim(hash + 1, (size_t)(end - hash) - 1);
     if (!is_name(&name) || name.length >= SYSCTL_NAME_SIZE)
         return failure_set(f, CODE_SYSCTL, -EBADMSG, "'%.*s' is no path below /proc/sys",
                            (int)(name.length < 80 ? name.length : 80), name.text);
@@ -91,6 +95,8 @@ static int set_line(int root_fd, const char *text, size_t length, struct failure
     if (r < 0)
         return r;
     fd = openat(root_fd, setting.name, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && setting.optional)
+        return 0;
     if (fd < 0 || write(fd, setting.value, strlen(setting.value)) < 0)
         return failure_set(f, CODE_SYSCTL, -errno, "cannot set '%s' to '%s'", setting.name,
                            setting.value);

@@ -1,11 +1,13 @@
 /* Settings of the kernel, from a list in the image: /usr/lib/broch/sysctl.
  *
- *   line  = path "=" value "#" reason      path below /proc/sys, with slashes; spaces around
+ *   line  = ["?"] path "=" value "#" reason      path below /proc/sys, with slashes; spaces around
  *
+ * "?" stands before a setting of something that a kernel may be without; where it is, it is set.
  * Empty lines and lines that begin with '#' are left out. Every setting has its reason beside it:
  * a line without one is malformed. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/failure.h"
@@ -17,6 +19,7 @@ enum { SYSCTL_FILE_SIZE_MAX = 64 * 1024, SYSCTL_NAME_SIZE = 128, SYSCTL_VALUE_SI
 struct sysctl {
     char name[SYSCTL_NAME_SIZE];   /* "kernel/kptr_restrict" */
     char value[SYSCTL_VALUE_SIZE]; /* without spaces around */
+    bool optional;                 /* a kernel without it is no failure */
 };
 
 /* Parses one line that is neither empty nor a comment. Returns 0, or -EBADMSG (*ret undefined, the

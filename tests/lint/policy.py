@@ -57,6 +57,7 @@ BROCH = Policy(
     unused_codes={},
     unreferenced={
         "profiles/*/profile.toml": "read by the factory under this name",
+        "kernel/packages*.lock": "read by the factory under this name",
         "kernel/apparmor-*.features": "read by the factory under the name of the kernel",
         "profiles/*/packages.txt": "read by the factory under this name",
         "profiles/*/packages.lock*": "read by the factory under this name",
@@ -84,6 +85,7 @@ BROCH = Policy(
         "src/image/initrd.c": "packs the initrd: tests/factory unpacks and checks it",
         "src/image/live.c": "looks at a whole medium: tests/factory/test_live.py damages each part of one",
         "src/image/live_build.c": "runs mtools and xorriso: tests/factory/test_live.py checks their result",
+        "src/image/kernel_own.c": "compiles a kernel: `make soak` builds, boots and refuses one; see kernel_config",
         "src/image/kernel.c": "unpacks a kernel package: tests/factory, and every VM test",
         "src/image/programs.c": "compiles in the tools tree: tests/factory",
         "src/image/rootfs.c": "runs mmdebstrap: tests/factory builds twice and compares",

@@ -46,12 +46,18 @@ def main():
     broch = os.path.join(ROOT, arguments.build, "src/programs/broch")
     simulator = os.path.join(ROOT, arguments.build, "tests/sim/broch-sim")
     machine = [broch, "run", "node", "--machine", "soak", "--snapshot", "--until-ready"]
+    own = os.path.join(ROOT, "out", "own-kernel")
     kinds = [("machines", part) for part in (
         ("generation", 1, [broch, "build", "node"]),
         ("direct boots", arguments.boots, machine + ["--direct"]),
         ("boots under Secure Boot", arguments.boots, machine),
         ("builds with equal bytes", arguments.builds,
          ["python3", "tests/factory/run.py", arguments.build, "test_bytes"]),
+        # A kernel of our own: compiled from nothing, refused by name, and booted.
+        ("our own kernel", 1, ["python3", "tests/factory/run.py", arguments.build, "test_kernel"]),
+        ("generation with our own kernel", 1, [broch, "build", "node", "--kernel", "broch", "--out", own]),
+        ("boots of our own kernel under Secure Boot", 3,
+         [broch, "run", "node", "--out", own, "--machine", "soak-own", "--snapshot", "--until-ready"]),
         # Every row of the tests that show a sample in `make test`.
         ("whole machines in full", 1, ["python3", "tests/run.py", "--build", arguments.build, "--only", "vm"],
          dict(os.environ, BROCH_SOAK="1")),

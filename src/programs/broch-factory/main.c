@@ -136,13 +136,14 @@ static int verb_build(int argc, char **argv, struct failure *f)
 static int verb_lock(int argc, char **argv, struct failure *f)
 {
     const char *source = NULL;
-    bool tools = false;
+    bool tools = false, kernel = false;
     const struct option_spec specs[] = {
         { "tools", OPTION_FLAG, &tools, NULL, "the tools tree's lock instead of a profile's" },
+        { "kernel", OPTION_FLAG, &kernel, NULL, "the lock of the kernel's source and compiler" },
         { "source", OPTION_TEXT, &source, "DIR", "Broch's source (default: this folder)" },
     };
     const struct options options = { "broch lock",
-                                     "PROFILE | --tools",
+                                     "PROFILE | --tools | --kernel",
                                      "Pins the packages of a profile to what the mirror has now.",
                                      "broch lock node",
                                      specs,
@@ -157,15 +158,16 @@ static int verb_lock(int argc, char **argv, struct failure *f)
 
     if (r != 0)
         return r < 0 ? r : EXIT_CODE_DONE;
-    if (tools == (operands.count == 1))
-        return failure_set(f, CODE_USAGE, -EINVAL, "name a profile or give --tools");
+    if (tools + kernel + operands.count != 1)
+        return failure_set(f, CODE_USAGE, -EINVAL, "name a profile, or give --tools or --kernel");
     r = find_source(source, &source_path, f);
-    if (r == 0 && !tools)
+    if (r == 0 && operands.count == 1)
         r = profile_read(source_path, operands.list[0], &profile, f);
     if (r < 0)
         return r;
-    folder = tools ? text_make("%s/tools", source_path) : strdup(profile.folder);
-    r = folder ? supply_lock(folder, tools ? "none" : profile.kernel, &lock, f)
+    folder = profile.folder ? strdup(profile.folder)
+                            : text_make("%s/%s", source_path, tools ? TREE_TOOLS : TREE_KERNEL);
+    r = folder ? supply_lock(folder, profile.folder ? profile.kernel : "none", &lock, f)
                : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
     if (r == 0)
         (void)printf("%s: %zu packages\n", folder, lock.package_count);
@@ -278,8 +280,10 @@ static int verb_keys(int argc, char **argv, struct failure *f)
 static int verb_tree(int argc, char **argv, struct failure *f)
 {
     const char *source = NULL;
+    bool kernel = false;
     struct tree_request request = { .renew = true };
     const struct option_spec specs[] = {
+        { "kernel", OPTION_FLAG, &kernel, NULL, "the tree that compiles kernels" },
         { "offline", OPTION_FLAG, &request.offline, NULL, "fetch nothing" },
         { "source", OPTION_TEXT, &source, "DIR", "Broch's source (default: this folder)" },
     };
@@ -303,6 +307,7 @@ static int verb_tree(int argc, char **argv, struct failure *f)
     r = find_source(source, &source_path, f);
     if (r == 0)
         request.source = source_path;
+    request.name = kernel ? TREE_KERNEL : TREE_TOOLS;
     if (r == 0)
         r = tree_ensure(&request, &progress, &tree, f);
     if (r == 0)

@@ -78,7 +78,9 @@ static int absolute(const char *path, char **ret, struct failure *f)
 static int find_tree(const char *source, char **ret, struct failure *f)
 {
     const char *named = arg_tree ? arg_tree : getenv("BROCH_TREE");
-    const struct tree_request request = { .source = source, .offline = arg_offline, .renew = true };
+    const struct tree_request request = {
+        .source = source, .name = TREE_TOOLS, .offline = arg_offline, .renew = true
+    };
     struct tree tree = TREE_INIT;
     struct progress progress;
     int r;
