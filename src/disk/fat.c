@@ -98,7 +98,8 @@ static void take_part(struct long_name *name, const uint8_t entry[static ENTRY])
         *name = (struct long_name){ .sum = entry[LONG_SUM_AT], .left = number };
         name->length = number * (size_t)LONG_LETTERS;
     }
-    if (name->length == 0 || number != name->left || entry[LONG_SUM_AT] != name->sum) {
+    if (name->length == 0 || number == 0 || number != name->left ||
+        entry[LONG_SUM_AT] != name->sum) {
         name->length = 0; /* not one whole name */
         return;
     }

@@ -190,6 +190,20 @@ static void test_torn_names(void **state)
     assert_int_equal(find("EFI/broch/anameo~1.txt"), 0);
 }
 
+/* A part that says it is number 0 of a name all of whose parts were there. */
+static void test_part_zero(void **state)
+{
+    size_t at = cluster_at(8);
+
+    (void)state;
+    memmove(disk + at + 2 * 32, disk + at + 32, 32); /* the short name */
+    disk[at + 32] = 0x80;
+    disk[at + 32 + 11] = 15;
+    disk[at + 32 + 13] = disk[at + 13];
+    assert_int_equal(find("EFI/broch/system.erofs"), -ENOENT);
+    assert_int_equal(find("EFI/broch/system~1.ero"), 0);
+}
+
 static void test_broken_chains(void **state)
 {
     struct fat_file file;
@@ -264,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup(test_finds, make),
         cmocka_unit_test_setup(test_finds_not, make),
         cmocka_unit_test_setup(test_torn_names, make),
+        cmocka_unit_test_setup(test_part_zero, make),
         cmocka_unit_test_setup(test_broken_chains, make),
         cmocka_unit_test_setup(test_span, make),
         cmocka_unit_test_setup(test_any_bytes, make),
