@@ -66,7 +66,7 @@ _broch()
         release) choices="--to --help" ;;
         inspect | diff) choices="--json --help" ;;
         verify) choices="--release-key --db --json --help" ;;
-        secureboot) choices="status apply --json --help" ;;
+        secureboot) choices="status apply --json --without-spare --help" ;;
         keys) choices="init check allow forbid --keys --kek --out --help" ;;
         errors) choices="--markdown --help" ;;
         *) choices="--help" ;;

@@ -122,10 +122,14 @@ static int read_tokens(const struct json_reader *value, struct luks_header *head
     int r = json_reader_object(value, &tokens);
 
     while (r == 0 && (r = json_reader_member(&tokens, &name, &token)) > 0) {
+        static struct token_tpm2 one;
+        int decoded = token_tpm2_decode(&token, &one);
+
         r = 0;
-        if (header->token_count < LUKS_HEADER_TOKENS_MAX &&
-            token_tpm2_decode(&token, &header->tokens[header->token_count]) == 0)
-            header->token_count++;
+        if (decoded == 0 && header->token_count < LUKS_HEADER_TOKENS_MAX)
+            header->tokens[header->token_count++] = one;
+        else if (decoded != -ENOENT)
+            header->tokens_unread++;
     }
     return r;
 }

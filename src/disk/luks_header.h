@@ -35,7 +35,7 @@ struct luks_header {
     char uuid[LUKS_HEADER_UUID_SIZE]; /* lower case */
     char label[LUKS_HEADER_LABEL_SIZE];
     char subsystem[LUKS_HEADER_LABEL_SIZE];
-    size_t token_count;
+    size_t token_count, tokens_unread; /* of a TPM: those that are not understood are counted */
     struct token_tpm2 tokens[LUKS_HEADER_TOKENS_MAX]; /* in the order of the header */
 };
 

@@ -86,6 +86,26 @@ static const struct pcr7_change *find_change(const struct variable_data *v,
     return NULL;
 }
 
+int pcr7_next_authority(struct event_log *log, struct pcr7_authority *ret)
+{
+    struct event event;
+    int more;
+
+    while ((more = event_log_next(log, &event)) > 0) {
+        struct variable_data v;
+
+        if (event.pcr != PCR_SECURE_BOOT || event.type != EVENT_VARIABLE_AUTHORITY)
+            continue;
+        if (parse_variable(&event, &v) < 0)
+            return -EBADMSG;
+        if (!has_name(&v, "db") || memcmp(v.guid, database_guid, GUID_SIZE) != 0)
+            continue; /* of a boot loader's own list, which no change of ours touches */
+        *ret = (struct pcr7_authority){ v.content, v.size };
+        return 1;
+    }
+    return more;
+}
+
 /* SHA-256 of up to four pieces. */
 static void hash(const void *const *pieces, const size_t *sizes, size_t count, uint8_t *ret)
 {

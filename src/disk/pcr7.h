@@ -30,9 +30,18 @@ struct pcr7_record {
     uint8_t live[EVENT_DIGEST_SIZE];
 };
 
+/* Reads the log's next entry of db that allowed something which the firmware started: not our boot
+ * file alone, but whatever else it took, like the ROM of a card. The views are the entry's owner
+ * and content. 1, 0 at the end, or a negative errno of event_log_next(). */
+struct pcr7_authority {
+    const uint8_t *entry;
+    size_t size;
+};
+MUST_USE int pcr7_next_authority(struct event_log *log, struct pcr7_authority *ret);
+
 /* Replays the log, with the changes in place of what is there, and fills ret with PCR 7. The log
- * must lead to `live`. An image's authority is taken as it is: the
- * certificate that allows the next image must be the same, with the same owner.
+ * must lead to `live`. Authorities are taken as they are: the caller has to know that each of them
+ * allows afterwards too.
  *
  * CODE_EVENT_LOG: -EBADMSG malformed; -ESTALE it does not lead to `live` (something else extended
  * PCR 7 after the firmware); -ENOENT a variable to be changed was not measured, or not once;

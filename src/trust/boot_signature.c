@@ -233,22 +233,25 @@ static int find(const struct boot_signature *s, const void *bytes, size_t size, 
     return more;
 }
 
-/* The hash of a certificate that is in db and above the chain forbids as well. */
-static bool is_forbidden_above(const struct signature *by, const struct boot_lists *l)
+/* dbx has the hash of this certificate. */
+static bool is_hash_forbidden(const void *bytes, size_t size, const struct boot_lists *l)
 {
-    const unsigned char *der = by->data;
+    const unsigned char *der = bytes;
     struct signature_lists lists = signature_lists_open(l->dbx, l->dbx_size);
     struct signature entry;
-    X509 *certificate;
+    X509 *certificate = d2i_X509(NULL, &der, (long)size);
     bool found = false;
 
-    if (by->kind != SIGNATURE_CERTIFICATE)
-        return false;
-    certificate = d2i_X509(NULL, &der, (long)by->size);
     while (certificate && !found && signature_lists_next(&lists, &entry) > 0)
         found = entry.kind == SIGNATURE_CERTIFICATE_HASH && has_hash(certificate, entry.data);
     X509_free(certificate);
     return found;
+}
+
+/* The hash of a certificate that is in db and above the chain forbids as well. */
+static bool is_forbidden_above(const struct signature *by, const struct boot_lists *l)
+{
+    return by->kind == SIGNATURE_CERTIFICATE && is_hash_forbidden(by->data, by->size, l);
 }
 
 int boot_signature_allowed(const struct boot_signature *s, const struct boot_lists *lists,
@@ -271,5 +274,42 @@ int boot_signature_allowed(const struct boot_signature *s, const struct boot_lis
         return failure_set(f, CODE_SECUREBOOT_REVOKES, -EKEYREJECTED,
                            "dbx has the hash of the certificate that allows it");
     *ret_by = by;
+    return 0;
+}
+
+/* Looks for an entry in one variable; `owned`: of the same owner. 1, 0, -EBADMSG. */
+static int has_entry(const void *bytes, size_t size, const uint8_t *entry, size_t entry_size,
+                     bool owned)
+{
+    struct signature_lists lists = signature_lists_open(bytes, size);
+    struct signature found;
+    int more;
+
+    while ((more = signature_lists_next(&lists, &found)) > 0) {
+        if (found.size == entry_size - SIGNATURE_OWNER_SIZE &&
+            memcmp(found.data, entry + SIGNATURE_OWNER_SIZE, found.size) == 0 &&
+            (!owned || memcmp(found.owner, entry, SIGNATURE_OWNER_SIZE) == 0))
+            return 1;
+    }
+    return more;
+}
+
+int boot_lists_allow(const struct boot_lists *lists, const void *entry, size_t size,
+                     struct failure *f)
+{
+    const uint8_t *bytes = entry;
+    int allowed, forbidden;
+
+    if (size <= SIGNATURE_OWNER_SIZE)
+        return refuse(f, "what the firmware measured is no entry of db");
+    allowed = has_entry(lists->db, lists->db_size, bytes, size, true);
+    forbidden = has_entry(lists->dbx, lists->dbx_size, bytes, size, false);
+    if (allowed < 0 || forbidden < 0)
+        return refuse(f, "db or dbx is malformed");
+    if (!allowed)
+        return failure_set(f, CODE_SECUREBOOT_REVOKES, -EKEYREJECTED, "db does not have it");
+    if (forbidden ||
+        is_hash_forbidden(bytes + SIGNATURE_OWNER_SIZE, size - SIGNATURE_OWNER_SIZE, lists))
+        return failure_set(f, CODE_SECUREBOOT_REVOKES, -EKEYREJECTED, "dbx forbids it");
     return 0;
 }

@@ -43,3 +43,9 @@ struct boot_lists {
  * forbids it; CODE_SECUREBOOT_FILE when a list is malformed. */
 MUST_USE int boot_signature_allowed(const struct boot_signature *s, const struct boot_lists *lists,
                                     struct signature *ret_by, struct failure *f);
+
+/* Whether an entry of db, as the firmware measured it (owner, then certificate or hash), still
+ * allows with these lists: db has it, with the same owner, and dbx has neither it nor, of a
+ * certificate, its hash. CODE_SECUREBOOT_REVOKES; CODE_SECUREBOOT_FILE when a list is malformed. */
+MUST_USE int boot_lists_allow(const struct boot_lists *lists, const void *entry, size_t size,
+                              struct failure *f);

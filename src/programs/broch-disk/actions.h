@@ -8,7 +8,7 @@
 #include "base/failure.h"
 
 struct action_options {
-    bool json, yes, dry_run;
+    bool json, yes, dry_run, without_spare;
     const char *operand; /* of an action that has one */
 };
 

@@ -24,7 +24,7 @@
 #define MOUNT_AT  "/run/broch/slot"
 #define BOOT_FILE MOUNT_AT "/EFI/broch/linux.efi"
 
-enum { BOOT_FILE_MAX = 64 << 20, ATTRIBUTES_SIZE = 4 };
+enum { BOOT_FILE_MAX = 64 << 20, ATTRIBUTES_SIZE = 4, BOOT_SECTOR_SIZE = 512 };
 
 void firmware_done(struct firmware *m)
 {
@@ -32,6 +32,7 @@ void firmware_done(struct firmware *m)
         free(m->plan.variables[i].bytes);
     boot_signature_free(m->running);
     boot_signature_free(m->spare);
+    free(m->log);
 }
 
 /* --- The firmware's lists --- */
@@ -86,18 +87,27 @@ static int read_slot(const struct slot_device *slot, struct boot_signature **ret
     return r;
 }
 
-/* The other slot may be empty or half written: what the firmware could not start either is no boot
- * file to keep. A slot that cannot be read now may be read at the next start. */
-static int read_spare(const struct slot_device *slot, struct firmware *m, struct failure *f)
+/* What every FAT has, and few other things that lie there. */
+static bool has_boot_sector(const char *path)
+{
+    uint8_t sector[BOOT_SECTOR_SIZE];
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 || pread(fd, sector, sizeof(sector), 0) != (ssize_t)sizeof(sector) ||
+           (sector[BOOT_SECTOR_SIZE - 2] == 0x55 && sector[BOOT_SECTOR_SIZE - 1] == 0xaa);
+}
+
+/* The other slot may be empty: without a file system or without a boot file there is nothing to
+ * keep. Whatever else cannot be read, the firmware may start. */
+static void read_spare(const struct slot_device *slot, struct firmware *m)
 {
     struct failure why = FAILURE_NONE;
     int r = read_slot(slot, &m->spare, &why);
 
-    if (r == -EINVAL || r == -ENOENT || r == -EBADMSG) /* no FAT, no file, no signature */
-        return 0;
-    if (r < 0)
-        *f = why;
-    return r;
+    if (r == 0 || r == -ENOENT || (r == -EINVAL && !has_boot_sector(slot->path)))
+        return;
+    (void)failure_set(&m->spare_unread, CODE_SECUREBOOT_UNJUDGED, r, "the boot file in slot %c: %s",
+                      slot->letter, why.text);
 }
 
 static int read_slots(struct firmware *m, struct failure *f)
@@ -111,7 +121,7 @@ static int read_slots(struct firmware *m, struct failure *f)
     if (r == 0)
         r = read_slot(&slots.running, &m->running, f);
     if (r == 0)
-        r = read_spare(&slots.other, m, f);
+        read_spare(&slots.other, m);
     m->plan.running = m->running;
     m->plan.spare = m->spare;
     return r;
@@ -127,10 +137,32 @@ static int read_sealed(struct firmware *m, struct failure *f)
     return r < 0 || !state.open ? r : sealed_read(state.partition, &m->sealed, f);
 }
 
+/* The kernel's files tell no size. */
+static int read_log(uint8_t **ret, size_t *ret_size, struct failure *f)
+{
+    _cleanup_free_ uint8_t *bytes = malloc(EVENT_LOG_SIZE_MAX + 1);
+    int size = bytes ? attribute_read(AT_FDCWD, LOG, bytes, EVENT_LOG_SIZE_MAX + 1) : -ENOMEM;
+
+    if (size < 0)
+        return failure_set(f, CODE_EVENT_LOG, size, "cannot read " LOG ": %s", strerror(-size));
+    *ret_size = (size_t)size;
+    *ret = take_ptr(bytes);
+    return 0;
+}
+
+int firmware_read_log(struct firmware *m, struct failure *f)
+{
+    int r = strcmp(m->facts.tpm, "on") == 0 ? read_log(&m->log, &m->plan.log_size, f) : 0;
+
+    m->plan.log = m->log;
+    return r;
+}
+
 int firmware_read(struct firmware *ret, struct failure *f)
 {
     int r = facts_read(FACTS_PATH, &ret->facts, f);
 
+    ret->plan.secure_boot = r == 0 && strcmp(ret->facts.secure_boot, "on") == 0;
     for (enum key_variable v = KEY_VARIABLE_PK; r == 0 && v < KEY_VARIABLE_MAX_; v++)
         r = read_variable(v, &ret->plan.variables[v], f);
     if (r == 0)
@@ -148,31 +180,14 @@ static int read_pcr7(uint8_t ret[static EVENT_DIGEST_SIZE], struct failure *f)
     return failure_set(f, CODE_IO, size < 0 ? size : -EBADMSG, "cannot read " PCR7);
 }
 
-/* The kernel's files tell no size. */
-static int read_log(uint8_t **ret, size_t *ret_size, struct failure *f)
-{
-    _cleanup_free_ uint8_t *bytes = malloc(EVENT_LOG_SIZE_MAX + 1);
-    int size = bytes ? attribute_read(AT_FDCWD, LOG, bytes, EVENT_LOG_SIZE_MAX + 1) : -ENOMEM;
-
-    if (size < 0)
-        return failure_set(f, CODE_EVENT_LOG, size, "cannot read " LOG ": %s", strerror(-size));
-    *ret_size = (size_t)size;
-    *ret = take_ptr(bytes);
-    return 0;
-}
-
-int firmware_predict(enum key_variable variable, const struct plan_lists *content,
+int firmware_predict(const struct firmware *m, const struct plan *plan,
                      uint8_t ret[static EVENT_DIGEST_SIZE], struct failure *f)
 {
-    const struct pcr7_change change = { key_variable_name(variable), content->bytes,
-                                        content->size };
-    _cleanup_free_ uint8_t *log = NULL;
-    struct pcr7_record record;
-    int r = read_log(&log, &record.size, f);
+    const struct pcr7_change change = { key_variable_name(plan->target.variable), plan->after.bytes,
+                                        plan->after.size };
+    struct pcr7_record record = { .log = m->log, .size = m->plan.log_size };
+    int r = read_pcr7(record.live, f);
 
-    record.log = log;
-    if (r == 0)
-        r = read_pcr7(record.live, f);
     return r < 0 ? r : pcr7_predict(&record, &change, 1, ret, f);
 }
 

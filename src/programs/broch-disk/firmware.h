@@ -11,7 +11,9 @@ struct firmware {
     struct facts facts;
     struct plan_machine plan;               /* its parts are owned here */
     struct boot_signature *running, *spare; /* what plan.running and plan.spare are */
-    struct sealed sealed;                   /* empty without an encrypted disk */
+    struct failure spare_unread; /* why the other slot's cannot be told; its cause is 0 otherwise */
+    struct sealed sealed;        /* empty without an encrypted disk */
+    uint8_t *log;                /* plan.log */
 };
 
 void firmware_done(struct firmware *m);
@@ -20,8 +22,11 @@ void firmware_done(struct firmware *m);
  * CODE_FACTS, CODE_IO, CODE_SECUREBOOT_FILE when the running boot file cannot be read. */
 MUST_USE int firmware_read(struct firmware *ret, struct failure *f);
 
-/* PCR 7 with this content of a variable. CODE_EVENT_LOG, CODE_IO. */
-MUST_USE int firmware_predict(enum key_variable variable, const struct plan_lists *content,
+/* Adds what the firmware measured; without a TPM that is nothing. CODE_EVENT_LOG. */
+MUST_USE int firmware_read_log(struct firmware *m, struct failure *f);
+
+/* PCR 7 with the plan carried out. CODE_EVENT_LOG, CODE_IO. */
+MUST_USE int firmware_predict(const struct firmware *m, const struct plan *plan,
                               uint8_t ret[static EVENT_DIGEST_SIZE], struct failure *f);
 
 /* Hands the change to the firmware, and reads back that the variable holds what was planned.

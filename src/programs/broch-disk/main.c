@@ -19,6 +19,11 @@ static const struct option_spec wipe[] = {
     { "dry-run", OPTION_FLAG, &arg.dry_run, NULL, "only say what would be done" },
 };
 
+static const struct option_spec apply[] = {
+    { "without-spare", OPTION_FLAG, &arg.without_spare, NULL,
+      "give up the other slot's boot file, if it cannot be read" },
+};
+
 static const struct action {
     const char *verb, *name, *purpose;
     const struct option_spec *specs;
@@ -40,8 +45,8 @@ static const struct action {
       action_recovery_new },
     { "secureboot", "status", "Shows what the firmware lets start, and what it does not.", &json, 1,
       action_secureboot_status },
-    { "secureboot", "apply", "Makes a signed change of that, once the disk is sealed for it.", NULL,
-      0, action_secureboot_apply, "FILE" },
+    { "secureboot", "apply", "Makes a signed change of that, once the disk is sealed for it.",
+      apply, ARRAY_SIZE(apply), action_secureboot_apply, "FILE" },
 };
 
 static int run(const struct action *action, int argc, char **argv, struct failure *f)

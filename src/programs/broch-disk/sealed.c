@@ -36,10 +36,12 @@ int sealed_parse(const void *bytes, size_t size, const uint8_t *pcr7, struct sea
 
     if (r < 0)
         return r;
-    *ret = (struct sealed){ .count = 0 };
+    *ret = (struct sealed){ .unread = header.tokens_unread };
     for (size_t i = 0; i < header.token_count; i++) {
         if (take_way(&header.tokens[i], pcr7, &ret->ways[ret->count]))
             ret->count++;
+        else
+            ret->unread++;
     }
     return 0;
 }

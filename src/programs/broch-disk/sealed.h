@@ -17,7 +17,8 @@ struct sealed_way {
 struct sealed {
     size_t count;
     struct sealed_way ways[LUKS_HEADER_TOKENS_MAX]; /* those that could be read */
-    bool has_epoch;                                 /* the TPM has one */
+    size_t unread;  /* others that this generation does not understand */
+    bool has_epoch; /* the TPM has one */
     uint64_t epoch;
 };
 

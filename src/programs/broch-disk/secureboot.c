@@ -88,9 +88,14 @@ static int carry_out(const struct firmware *m, const struct plan *plan, const vo
         (void)printf("%s holds all of this already\n", key_variable_name(plan->target.variable));
         return EXIT_CODE_NOTHING_TO_DO;
     }
+    if (m->sealed.unread > 0)
+        return failure_set(f, CODE_SECUREBOOT_UNJUDGED, -EBADMSG,
+                           "the encrypted disk has %zu ways by the TPM that this generation does "
+                           "not understand",
+                           m->sealed.unread);
     if (m->sealed.count == 0 || strcmp(m->facts.secure_boot, "on") != 0)
         return write_plan(plan, file, size, f);
-    r = firmware_predict(plan->target.variable, &plan->after, pcr7, f);
+    r = firmware_predict(m, plan, pcr7, f);
     if (r < 0)
         return r;
     return is_sealed_for(&m->sealed, pcr7) ? write_plan(plan, file, size, f)
@@ -110,6 +115,12 @@ int action_secureboot_apply(const struct action_options *options, struct failure
         return failure_set(f, CODE_IO, r, "no file '%s'", path);
     if (r == 0)
         r = firmware_read(&m, f);
+    if (r == 0)
+        r = firmware_read_log(&m, f);
+    if (r == 0 && m.spare_unread.cause < 0 && !options->without_spare) {
+        *f = m.spare_unread;
+        r = f->cause;
+    }
     if (r == 0)
         r = plan_make(&m.plan, file, size, &plan, f);
     if (r == 0)
