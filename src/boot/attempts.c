@@ -108,7 +108,8 @@ enum attempts_start attempts_start(struct attempts_boot *boot)
 
 bool attempts_can_leave(const struct attempts_boot *boot)
 {
-    return boot->known && !boot->all.slots[boot->own].failed && other_is_usable(boot);
+    return (boot->known || boot->on_trial) && !boot->all.slots[boot->own].failed &&
+           other_is_usable(boot);
 }
 
 bool attempts_is_last(const struct attempts_boot *boot)
@@ -122,14 +123,16 @@ enum attempts_ending attempts_after_failure(struct attempts_boot *boot)
 {
     struct attempts_slot *own = &boot->all.slots[boot->own];
 
-    if (boot->known && boot->redirected)
+    if (!boot->known)
+        return attempts_can_leave(boot) ? ATTEMPTS_REBOOT : ATTEMPTS_HALT;
+    if (boot->redirected)
         return ATTEMPTS_OTHER;
     if (attempts_can_leave(boot)) {
         own->failed = true;
         own->count = 0;
         return ATTEMPTS_OTHER;
     }
-    if (boot->known && !own->failed && !boot->other_has_entry && own->count < ATTEMPTS_MAX)
+    if (!own->failed && !boot->other_has_entry && own->count < ATTEMPTS_MAX)
         return ATTEMPTS_REBOOT;
     attempts_forget(&boot->all);
     return ATTEMPTS_HALT;

@@ -49,7 +49,8 @@ bool attempts_is_pair(const struct attempts *a);
 struct attempts_boot {
     struct attempts all;
     size_t own;           /* the slot that was started */
-    bool known;           /* there is a variable store, and it took the new count */
+    bool known;           /* there is a variable store, and it took the new count: what was read
+                           * is in `all` either way */
     bool other_has_entry; /* the firmware can be told to start the other slot */
     bool redirected;      /* this slot failed before, and is only passed through */
     bool on_trial;        /* the firmware starts the other slot by itself, and this one for once */
@@ -76,7 +77,8 @@ MUST_USE enum attempts_start attempts_start(struct attempts_boot *boot);
  * panic and a watchdog restart the machine without asking anybody. */
 bool attempts_is_last(const struct attempts_boot *boot);
 
-/* True when this start can end in the other slot, which has not failed. */
+/* True when this start can end in the other slot, which has not failed. On trial that needs no
+ * count: the firmware starts the other one by itself. */
 bool attempts_can_leave(const struct attempts_boot *boot);
 
 enum attempts_ending {
@@ -86,7 +88,8 @@ enum attempts_ending {
 };
 
 /* How a failed start ends, with `boot->all` changed to what has to be written. Without a store a
- * reboot could go on for ever, so it halts. Each slot fails at most once between two verdicts:
+ * reboot could go on for ever, so it halts; but a slot on trial is not started again by itself, and
+ * a plain restart leads to the other one. Each slot fails at most once between two verdicts:
  * however starts end, the machine comes to rest. */
 MUST_USE enum attempts_ending attempts_after_failure(struct attempts_boot *boot);
 

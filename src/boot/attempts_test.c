@@ -183,13 +183,23 @@ static void check_failure(const struct point *p)
     }
 }
 
-/* Without a store that takes counts, nothing but a halt ends. */
+/* Without a store that takes counts, nothing but a halt ends; unless the firmware starts the other
+ * slot anyway. */
 static void check_unknown(const struct point *p)
 {
-    struct attempts_boot boot = make_boot(p);
+    bool can_leave = !p->own_failed && p->has_entry && !p->other_failed;
+    struct attempts_boot boot = make_boot(p), before;
 
     boot.known = false;
+    assert_false(attempts_can_leave(&boot));
     assert_int_equal(attempts_after_failure(&boot), ATTEMPTS_HALT);
+    boot = make_boot(p);
+    boot.known = false;
+    boot.on_trial = true;
+    before = boot;
+    assert_int_equal(attempts_can_leave(&boot), can_leave);
+    assert_int_equal(attempts_after_failure(&boot), can_leave ? ATTEMPTS_REBOOT : ATTEMPTS_HALT);
+    assert_memory_equal(&boot.all, &before.all, sizeof(boot.all));
     boot = make_boot(p);
     boot.known = false;
     boot.redirected = true;

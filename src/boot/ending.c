@@ -82,17 +82,22 @@ static bool write_attempts(struct stage1 *s)
     return efivars_write(s->efivars_fd, EFIVARS_ATTEMPTS, bytes, sizeof(bytes)) == 0;
 }
 
-/* What was decided is written before the word that makes somebody reach for the switch. Where it
- * cannot be, going on could be for ever. BootNext comes first: alone it does no harm. */
-static enum attempts_ending carry_out(struct stage1 *s, enum attempts_ending ending)
+/* What was decided is written before the word that makes somebody reach for the switch. BootNext
+ * comes first: alone it does no harm. Where it cannot be written, going on could be for ever, but
+ * for a slot on trial: the firmware does not start it again by itself. */
+static enum attempts_ending carry_out(struct stage1 *s)
 {
-    if (!s->attempts.known) /* nothing was read, so nothing is forgotten */
-        return ATTEMPTS_HALT;
-    if (ending == ATTEMPTS_OTHER && boot_manager_write_next(s->efivars_fd, s->other_entry) < 0)
-        ending = ATTEMPTS_HALT;
+    const bool leads_away = s->attempts.on_trial && attempts_can_leave(&s->attempts);
+    enum attempts_ending ending = attempts_after_failure(&s->attempts);
+    bool written = true;
+
+    if (!s->attempts.known) /* what cannot be kept is not changed, either */
+        return ending;
+    if (ending == ATTEMPTS_OTHER)
+        written = boot_manager_write_next(s->efivars_fd, s->other_entry) == 0;
     if (ending != ATTEMPTS_REBOOT && !write_attempts(s))
-        ending = ATTEMPTS_HALT;
-    return ending;
+        written = false;
+    return written ? ending : leads_away ? ATTEMPTS_REBOOT : ATTEMPTS_HALT;
 }
 
 /* Three wrong keys say nothing against the slot: this start does not count. */
@@ -142,8 +147,7 @@ void ending_fail(struct stage1 *s, const char *step, const struct failure *f)
     if (!cap(s))
         wait_s = 0;
     ending_keep_reason(s, step, f);
-    ending = f->code == CODE_PERSIST_KEY ? start_again(s)
-                                         : carry_out(s, attempts_after_failure(&s->attempts));
+    ending = f->code == CODE_PERSIST_KEY ? start_again(s) : carry_out(s);
     marker_end(words[ending], f->code, ending == ATTEMPTS_HALT ? wait_s : 0, marker);
     console_line(s->kmsg_fd, CONSOLE_ERROR, marker);
     if (ending != ATTEMPTS_HALT)

@@ -96,7 +96,7 @@ int boot_manager_first(const struct boot_manager *manager,
         for (size_t j = 0; j < manager->count; j++) {
             const struct boot_manager_entry *entry = &manager->entries[j];
 
-            if (entry->number != manager->order[i])
+            if (entry->number != manager->order[i] || !entry->active)
                 continue;
             if (is_of(entry, a))
                 return 0;

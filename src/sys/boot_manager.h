@@ -41,7 +41,8 @@ const struct boot_manager_entry *boot_manager_find(const struct boot_manager *ma
                                                    const uint8_t guid[static BOOT_ENTRY_GUID_SIZE]);
 
 /* Which of two slots the firmware starts by itself: 0 for `a`, 1 for `b`, by the first of their
- * entries in BootOrder; -1 when it has none of them. */
+ * active entries in BootOrder (it passes over one that a person switched off in its menu); -1 when
+ * it has none of them. */
 int boot_manager_first(const struct boot_manager *manager,
                        const uint8_t a[static BOOT_ENTRY_GUID_SIZE],
                        const uint8_t b[static BOOT_ENTRY_GUID_SIZE]);

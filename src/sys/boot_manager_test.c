@@ -105,6 +105,19 @@ static int tear_down(void **unused)
 }
 
 /* After the others, so there are entries: what is in no order is started by nobody. */
+/* As the menu of a firmware switches an entry off: LOAD_OPTION_ACTIVE is bit 0 of the value,
+ * which begins with the entry's attributes (UEFI 2.10, 3.1.3). */
+static void switch_off(const char *name)
+{
+    uint8_t bytes[1024];
+    int size = efivars_read(folder_fd, name, EFIVARS_GUID_GLOBAL, bytes, sizeof(bytes));
+
+    assert_true(size > 4);
+    assert_int_equal(bytes[0] & 1, 1);
+    bytes[0] &= 0xfe;
+    assert_int_equal(efivars_write_global(folder_fd, name, bytes, (size_t)size), 0);
+}
+
 static void test_first(void **unused)
 {
     static const uint16_t b_first[] = { 9, 0x00ab, 3 }, a_first[] = { 3, 0x00ab },
@@ -119,6 +132,10 @@ static void test_first(void **unused)
     assert_int_equal(boot_manager_write_order(folder_fd, a_first, ARRAY_SIZE(a_first)), 0);
     assert_int_equal(boot_manager_read(folder_fd, &manager), 0);
     assert_int_equal(boot_manager_first(&manager, slot_a.guid, slot_b.guid), 0);
+    switch_off("Boot0003");
+    assert_int_equal(boot_manager_read(folder_fd, &manager), 0);
+    assert_false(boot_manager_find(&manager, slot_a.guid)->active);
+    assert_int_equal(boot_manager_first(&manager, slot_a.guid, slot_b.guid), 1);
     assert_int_equal(boot_manager_write_order(folder_fd, neither, ARRAY_SIZE(neither)), 0);
     assert_int_equal(boot_manager_read(folder_fd, &manager), 0);
     assert_int_equal(boot_manager_first(&manager, slot_a.guid, slot_b.guid), -1);

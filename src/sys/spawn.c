@@ -103,6 +103,8 @@ __attribute__((noreturn)) static void run_child(const struct spawn *spawn, const
     (void)sigaction(SIGPIPE, &(const struct sigaction){ .sa_handler = SIG_DFL }, NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         r = -errno;
+    if (r == 0 && spawn->own_group && setpgid(0, 0) < 0)
+        r = -errno;
     if (r == 0)
         r = place_fds(spawn);
     if (r == 0 && spawn->sandbox)

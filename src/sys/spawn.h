@@ -31,9 +31,10 @@ struct spawn {
     const struct sandbox *sandbox;  /* NULL: run on the host with the host's environment */
     const char *folder;             /* working folder (inside the sandbox), or NULL */
     bool any_status;                /* a non-zero status is no failure (run, capture) */
-    int input_fd;                   /* -1: /dev/null */
-    int output_fd;                  /* -1: as ours */
-    int error_fd;                   /* -1: as ours */
+    bool own_group; /* leads a process group, so that all of it can be killed (-pid) */
+    int input_fd;   /* -1: /dev/null */
+    int output_fd;  /* -1: as ours */
+    int error_fd;   /* -1: as ours */
 };
 
 /* Starts every initializer of struct spawn: no descriptor given. */

@@ -111,7 +111,9 @@ static int check_confirmed(struct apply *apply, int efivars, struct failure *f)
     return r;
 }
 
-/* Written before the firmware knows: a start that nobody waits for would take the slot's place. */
+/* Written before the firmware knows: a start that nobody waits for would take the slot's place. And
+ * before it is written, the reason of an earlier failure goes: a power cut in between would leave
+ * it as one about this release. */
 static int order_trial(struct apply *apply, struct trial *trial, int efivars, struct failure *f)
 {
     const struct confirm confirm = { .slots = &apply->slots, .efivars_fd = efivars };
@@ -121,7 +123,9 @@ static int order_trial(struct apply *apply, struct trial *trial, int efivars, st
     trial_boot_id(id);
     trial_forgive(trial, apply->manifest.name); /* or it was not taken */
     trial_begin(trial, apply->slots.other.letter, apply->manifest.name, id);
-    r = trial_write(apply->trial_path, trial, f);
+    r = confirm_attempts(&confirm, true, f);
+    if (r == 0)
+        r = trial_write(apply->trial_path, trial, f);
     return r < 0 ? r : confirm_start_other(&confirm, f);
 }
 

@@ -303,13 +303,49 @@ static int path_in(const struct confirm *c, const char *file, char **ret, struct
     return *ret ? 0 : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
 }
 
-/* vfat renames to an entry without size and clusters, and writes those with the file: without this
- * the two may reach the disk one after the other. */
 static int sync_file(const char *path, struct failure *f)
 {
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     return fd < 0 || fsync(fd) < 0 ? fail(f, -errno, path) : 0;
+}
+
+static int write_new(const char *path, const void *bytes, size_t size, struct failure *f)
+{
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    const uint8_t *at = bytes;
+
+    while (fd >= 0 && size > 0) {
+        ssize_t r = write(fd, at, size);
+
+        if (r < 0 && errno != EINTR)
+            return fail(f, -errno, path);
+        at += r < 0 ? 0 : r;
+        size -= r < 0 ? 0 : (size_t)r;
+    }
+    return fd < 0 || fsync(fd) < 0 ? fail(f, -errno, path) : 0;
+}
+
+/* Replaces a file of a slot. What a power cut leaves of the new one has a fixed name and is in
+ * nobody's way: a slot has room for just the files that it must hold. vfat renames to an entry
+ * without size and clusters, and writes those with the file: without the second flush the two may
+ * reach the disk one after the other. */
+static int replace_file(const char *path, const void *bytes, size_t size, struct failure *f)
+{
+    _cleanup_free_ char *fresh = text_make("%s.new", path);
+    int r =
+        fresh ? file_make_parent(path, f) : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+
+    if (r < 0)
+        return r;
+    if (unlink(fresh) < 0 && errno != ENOENT)
+        return fail(f, -errno, fresh);
+    r = write_new(fresh, bytes, size, f);
+    if (r == 0 && rename(fresh, path) < 0)
+        r = fail(f, -errno, path);
+    if (r < 0)
+        (void)unlink(fresh); /* the failure is the one to report */
+    return r < 0 ? r : sync_file(path, f);
 }
 
 static int make_default_file(const struct confirm *c, const uint8_t *uki, size_t size,
@@ -326,29 +362,23 @@ static int make_default_file(const struct confirm *c, const uint8_t *uki, size_t
     if (file_read(path, UKI_MAX, &former, &former_size, &ignored) == 0 && former_size == size &&
         memcmp(former, uki, size) == 0)
         return 0;
-    r = file_make_parent(path, f);
-    if (r == 0)
-        r = file_write(path, uki, size, 0600, f);
-    if (r == 0)
-        r = sync_file(path, f);
-    return r;
+    return replace_file(path, uki, size, f);
 }
 
-static void make_ticket(const struct confirm *c, const uint8_t *uki, size_t size)
+/* Without it the next start sends three commands more. */
+static void make_ticket(const struct confirm *c, const uint8_t *uki, size_t size, struct failure *f)
 {
     _cleanup_free_ char *path = NULL;
-    struct failure ignored = FAILURE_NONE;
     struct seal_ticket ticket;
 
-    if (!c->tpm || path_in(c, INITRD_TICKET, &path, &ignored) < 0 ||
-        ticket_make(uki, size, &ticket, &ignored) < 0)
+    if (!c->tpm || path_in(c, INITRD_TICKET, &path, f) < 0)
         return;
-    /* Without it the next start sends three commands more. */
-    if (file_write(path, ticket.bytes, ticket.size, 0600, &ignored) < 0)
-        (void)unlink(path);
+    if (ticket_make(uki, size, &ticket, f) < 0 ||
+        replace_file(path, ticket.bytes, ticket.size, f) < 0)
+        (void)unlink(path); /* one of another boot file is worth nothing */
 }
 
-static int confirm_own_files(const struct confirm *c, struct failure *f)
+static int confirm_own_files(const struct confirm *c, struct failure *ticket, struct failure *f)
 {
     _cleanup_free_ char *path = NULL;
     _cleanup_free_ uint8_t *uki = NULL;
@@ -363,27 +393,31 @@ static int confirm_own_files(const struct confirm *c, struct failure *f)
     if (r == 0)
         r = make_default_file(c, uki, size, f);
     if (r == 0)
-        make_ticket(c, uki, size);
+        make_ticket(c, uki, size, ticket);
     return unmount_slot(c, &c->slots->running, r, f);
 }
 
-/* Whether the other slot has this file. */
-static int look_at_other(const struct confirm *c, const char *file, bool *ret, struct failure *f)
+/* Whether a slot has this file. One that is no file system holds nothing. */
+static int look_into(const struct confirm *c, const struct slot_device *slot, const char *file,
+                     bool *ret, struct failure *f)
 {
     _cleanup_free_ char *path = NULL;
-    int r = mount_slot(c, &c->slots->other, false, f);
+    int r = mount_slot(c, slot, false, f);
 
+    *ret = false;
+    if (r == -EINVAL)
+        return 0;
     if (r < 0)
         return r;
     r = path_in(c, file, &path, f);
     *ret = r == 0 && access(path, F_OK) == 0;
-    return unmount_slot(c, &c->slots->other, r, f);
+    return unmount_slot(c, slot, r, f);
 }
 
-static bool is_listed_well(const struct confirm *c)
+bool confirm_is_listed(const struct confirm *c)
 {
     static struct boot_manager m;
-    const struct boot_manager_entry *own;
+    const struct boot_manager_entry *own, *other;
     const struct attempts wanted = pair(c);
     struct attempts now;
     size_t count = 0;
@@ -391,21 +425,26 @@ static bool is_listed_well(const struct confirm *c)
     if (boot_manager_read(c->efivars_fd, &m) < 0)
         return true; /* nothing can be made better */
     own = find(&m, &c->slots->running);
+    other = find(&m, &c->slots->other);
     for (size_t i = 0; i < m.count; i++)
         count += is_ours(&m.entries[i], c);
     read_attempts(c, &now);
-    return own && m.order_count > 0 && m.order[0] == own->number &&
-           count == 1u + (find(&m, &c->slots->other) != NULL) &&
+    return own && own->active && (!other || other->active) && m.order_count > 0 &&
+           m.order[0] == own->number && count == 1u + (other != NULL) &&
            memcmp(now.slots[0].guid, wanted.slots[0].guid, ATTEMPTS_GUID_SIZE) == 0 &&
            memcmp(now.slots[1].guid, wanted.slots[1].guid, ATTEMPTS_GUID_SIZE) == 0;
 }
 
 bool confirm_is_settled(const struct confirm *c)
 {
-    struct failure ignored = FAILURE_NONE; /* a slot that cannot be mounted holds nothing */
-    bool there = false;
+    struct failure ignored = FAILURE_NONE; /* what cannot be seen is not settled */
+    bool spare = false, ticket = true;
 
-    return is_listed_well(c) && (look_at_other(c, DEFAULT_FILE, &there, &ignored) < 0 || !there);
+    if (!confirm_is_listed(c) ||
+        look_into(c, &c->slots->other, DEFAULT_FILE, &spare, &ignored) < 0 || spare)
+        return false;
+    return !c->tpm ||
+           (look_into(c, &c->slots->running, INITRD_TICKET, &ticket, &ignored) == 0 && ticket);
 }
 
 static int remove_default_of_other(const struct confirm *c, struct failure *f)
@@ -414,21 +453,32 @@ static int remove_default_of_other(const struct confirm *c, struct failure *f)
     int r = mount_slot(c, &c->slots->other, true, f);
 
     if (r < 0)
-        return r;
+        return r == -EINVAL ? 0 : r; /* no file system, so no file */
     r = path_in(c, DEFAULT_FILE, &path, f);
     if (r == 0 && unlink(path) < 0 && errno != ENOENT)
         r = fail(f, -errno, "the other slot's " DEFAULT_FILE " cannot be removed");
     return unmount_slot(c, &c->slots->other, r, f);
 }
 
-int confirm_slot(const struct confirm *c, struct failure *f)
+/* Whether the other slot is something to fall back to. One that cannot be read just now keeps the
+ * entry that it has. */
+static bool other_is_filled(const struct confirm *c, bool *ret_readable)
 {
-    struct failure other_failure = FAILURE_NONE;
-    bool other = false;
-    int r;
+    static struct boot_manager m;
+    struct failure ignored = FAILURE_NONE;
+    bool filled;
+    int r = look_into(c, &c->slots->other, UKI_FILE, &filled, &ignored);
 
-    /* A slot that cannot even be mounted holds nothing. */
-    bool readable = look_at_other(c, UKI_FILE, &other, &other_failure) == 0;
+    *ret_readable = r == 0;
+    if (r < 0)
+        filled = boot_manager_read(c->efivars_fd, &m) == 0 && find(&m, &c->slots->other);
+    return filled;
+}
+
+int confirm_slot(const struct confirm *c, struct failure *ticket, struct failure *f)
+{
+    bool readable, other = other_is_filled(c, &readable);
+    int r;
 
     r = make_entry(c, &c->slots->running, f);
     if (r == 0 && other)
@@ -438,7 +488,7 @@ int confirm_slot(const struct confirm *c, struct failure *f)
     if (r == 0)
         r = write_order(c, true, f);
     if (r == 0)
-        r = confirm_own_files(c, f);
+        r = confirm_own_files(c, ticket, f);
     if (r == 0 && readable)
         r = remove_default_of_other(c, f);
     return r < 0 ? r : confirm_attempts(c, false, f);

@@ -23,10 +23,13 @@ struct confirm {
     bool tpm;      /* make a ticket */
 };
 
-/* True when the firmware starts this slot first of all, each slot has at most one entry,
- * BrochAttempts names both, and the other slot has no BOOTX64.EFI (a power cut may have left one):
- * nothing but the count is left to clear. What else the other slot holds is not asked: without an
- * entry it was never tried here, and is nothing to fall back to. */
+/* True when the firmware's variables need nothing but the count cleared: this slot is first in
+ * BootOrder, each slot has at most one entry, switched on, and BrochAttempts names both. */
+bool confirm_is_listed(const struct confirm *c);
+
+/* True when besides the other slot has no BOOTX64.EFI (a power cut may have left one) and this one
+ * has its ticket. What else the other slot holds is not asked: without an entry it was never tried
+ * here, and is nothing to fall back to. */
 bool confirm_is_settled(const struct confirm *c);
 
 /* True when this slot is the one that BootOrder has first among ours. Where we have no entry at all
@@ -34,8 +37,9 @@ bool confirm_is_settled(const struct confirm *c);
 bool confirm_is_first(const struct confirm *c);
 
 /* Does all of it. CODE_UPDATE_CONFIRM with the part that failed. A ticket that cannot be made is no
- * failure: the next start takes the long way. */
-MUST_USE int confirm_slot(const struct confirm *c, struct failure *f);
+ * failure: the next start takes the long way, and *ticket says why (its cause is 0 when there is
+ * one, or none is wanted). */
+MUST_USE int confirm_slot(const struct confirm *c, struct failure *ticket, struct failure *f);
 
 /* Gives the running slot an entry, first in BootOrder, where it has none: the firmware lost its
  * variables. The other slot gets none by this, because it may have to prove itself. */

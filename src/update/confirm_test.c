@@ -182,13 +182,24 @@ static void test_next_taken_back(void **state)
     assert_int_equal(next_number(), -1);
 }
 
-static void test_first_and_settled(void **state)
+/* As the menu of a firmware does it: the value begins with the attributes (UEFI 2.10, 3.1.3). */
+static void switch_off(const char *name)
+{
+    uint8_t bytes[1024];
+    int size = efivars_read(confirm.efivars_fd, name, EFIVARS_GUID_GLOBAL, bytes, sizeof(bytes));
+
+    assert_true(size > 4);
+    bytes[0] &= 0xfe;
+    assert_int_equal(efivars_write_global(confirm.efivars_fd, name, bytes, (size_t)size), 0);
+}
+
+static void test_first_and_listed(void **state)
 {
     static const uint16_t own_first[] = { 4, 7, 3 }, other_first[] = { 7, 3, 4 };
 
     (void)state;
     assert_true(confirm_is_first(&confirm)); /* a new disk: whatever runs */
-    assert_false(confirm_is_settled(&confirm));
+    assert_false(confirm_is_listed(&confirm));
     put_entry(3, &slots.other);
     put_entry(4, &slots.running);
     assert_int_equal(boot_manager_write_entry(confirm.efivars_fd, 7, "Other", &foreign), 0);
@@ -196,15 +207,20 @@ static void test_first_and_settled(void **state)
     assert_false(confirm_is_first(&confirm));
     assert_int_equal(boot_manager_write_order(confirm.efivars_fd, own_first, 3), 0);
     assert_true(confirm_is_first(&confirm));
-    assert_false(confirm_is_settled(&confirm)); /* the pair is not named yet */
+    assert_false(confirm_is_listed(&confirm)); /* the pair is not named yet */
     assert_int_equal(confirm_attempts(&confirm, false, &f), 0);
-    assert_true(confirm_is_settled(&confirm));
+    assert_true(confirm_is_listed(&confirm));
     /* A slot that holds something and was never tried has no entry: nothing is missing. */
     assert_int_equal(efivars_remove_global(confirm.efivars_fd, "Boot0003"), 0);
     assert_null(entry_of(&slots.other));
-    assert_true(confirm_is_settled(&confirm));
+    assert_true(confirm_is_listed(&confirm));
+    switch_off("Boot0004");
+    assert_false(confirm_is_listed(&confirm));
+    assert_true(confirm_is_first(&confirm)); /* no entry of the other slot is left to be first */
+    put_entry(4, &slots.running);
+    assert_true(confirm_is_listed(&confirm));
     put_entry(9, &slots.running); /* a second one of ours */
-    assert_false(confirm_is_settled(&confirm));
+    assert_false(confirm_is_listed(&confirm));
 }
 
 /* A new variable store with a trial pending: this slot is the one that firmware starts by itself,
@@ -251,8 +267,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_start_other),     TEST(test_forgiven),          TEST(test_pair),
-        TEST(test_next_taken_back), TEST(test_first_and_settled), TEST(test_no_variables),
+        TEST(test_start_other),     TEST(test_forgiven),         TEST(test_pair),
+        TEST(test_next_taken_back), TEST(test_first_and_listed), TEST(test_no_variables),
         TEST(test_own_entry),
     };
 

@@ -24,6 +24,7 @@ enum {
 struct search {
     const char *sysfs, *dev, *uuid;
     unsigned count; /* partitions with that GUID */
+    int unread;     /* why the entry of one cannot be told; 0 when all could be */
     struct slot_devices *ret;
     char disk[SLOT_DEVICE_NAME_SIZE]; /* of the running slot */
 };
@@ -88,22 +89,19 @@ static int read_at(int fd, void *bytes, size_t size, uint64_t offset)
     return pread(fd, bytes, size, (off_t)offset) == (ssize_t)size ? 0 : -EIO;
 }
 
-/* The entry of the disk's table, if it agrees with the kernel about where the partition lies. */
-static int read_entry(const struct search *s, const struct part *part, struct gpt_entry *ret)
+/* The entry in the table whose header is this block, if it agrees with the kernel about where the
+ * partition lies. */
+static int read_entry_of(int fd, const struct part *part, uint64_t header_block,
+                         struct gpt_entry *ret)
 {
-    _cleanup_free_ char *path = text_make("%s/%s", s->dev, part->disk);
-    _cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     uint8_t header_bytes[GPT_BLOCK_SIZE_MAX], entry_bytes[GPT_ENTRY_SIZE_MIN];
     const uint32_t block = (uint32_t)part->block;
     struct gpt_header header;
     uint64_t offset = 0;
-    int r;
+    int r = read_at(fd, header_bytes, block, header_block * block);
 
-    if (fd < 0)
-        return -ENOENT;
-    r = read_at(fd, header_bytes, block, block);
     if (r == 0)
-        r = gpt_header_parse(header_bytes, block, GPT_FIRST_BLOCK, &header);
+        r = gpt_header_parse(header_bytes, block, header_block, &header);
     if (r == 0)
         r = gpt_entry_offset(&header, (uint32_t)part->number, block, &offset);
     if (r == 0)
@@ -114,6 +112,36 @@ static int read_entry(const struct search *s, const struct part *part, struct gp
                    ret->last_block != (part->start + part->size) / block - 1))
         r = -ESTALE;
     return r;
+}
+
+/* The first table, or the backup in the disk's last block: the kernel and stage 1 start a machine
+ * with either. -ENOENT when an entry of that number is not in use. */
+static int read_entry(const struct search *s, const struct part *part, struct gpt_entry *ret)
+{
+    _cleanup_free_ char *path = text_make("%s/%s", s->dev, part->disk);
+    _cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    uint64_t sectors;
+    int r;
+
+    if (fd < 0)
+        return path ? -errno : -ENOMEM;
+    r = read_entry_of(fd, part, GPT_FIRST_BLOCK, ret);
+    if (r == 0 || r == -ENOENT)
+        return r;
+    if (read_number(s->sysfs, part->disk, "size", &sectors) < 0 ||
+        sectors < 2 * (part->block / SECTOR))
+        return r;
+    return read_entry_of(fd, part, sectors / (part->block / SECTOR) - 1, ret);
+}
+
+/* The same for a search: what cannot be read is noted. */
+static bool has_entry(struct search *s, const struct part *part, struct gpt_entry *ret)
+{
+    int r = read_entry(s, part, ret);
+
+    if (r < 0 && r != -ENOENT)
+        s->unread = r;
+    return r == 0;
 }
 
 static struct slot_device make_device(const struct search *s, const struct part *part,
@@ -143,7 +171,7 @@ static int look_for_running(const char *folder, const char *name, void *context,
 
     (void)folder;
     (void)f;
-    if (read_part(s, name, &part) < 0 || !may_be_slot(&part) || read_entry(s, &part, &entry) < 0 ||
+    if (read_part(s, name, &part) < 0 || !may_be_slot(&part) || !has_entry(s, &part, &entry) ||
         strcmp(entry.uuid.text, s->uuid) != 0)
         return 0;
     s->count++;
@@ -161,7 +189,7 @@ static int look_for_other(const char *folder, const char *name, void *context, s
     (void)folder;
     (void)f;
     if (read_part(s, name, &part) < 0 || !may_be_slot(&part) || strcmp(part.disk, s->disk) != 0 ||
-        part.number == s->ret->running.number || read_entry(s, &part, &entry) < 0 ||
+        part.number == s->ret->running.number || !has_entry(s, &part, &entry) ||
         strcmp(entry.type.text, TYPE_SLOT) != 0)
         return 0;
     s->count++;
@@ -181,12 +209,17 @@ int slot_devices_find_in(const char *sysfs, const char *dev, const char *running
                            "this machine was not started from a slot");
     r = file_list(sysfs, look_for_running, &search, f);
     if (r == 0 && search.count != 1)
-        r = failure_set(f, CODE_UPDATE_NO_SLOT, -ENODEV, "%s partition %s that was started from",
+        r = failure_set(f, CODE_UPDATE_NO_SLOT, search.count == 0 ? -ENOENT : -ENOTUNIQ,
+                        "%s partition %s that was started from",
                         search.count == 0 ? "there is no" : "more than one disk has the",
                         running_uuid);
     search.count = 0;
+    search.unread = 0; /* other disks are nobody's business here */
     if (r == 0)
         r = file_list(sysfs, look_for_other, &search, f);
+    if (r == 0 && search.count != 1 && search.unread < 0)
+        r = failure_set(f, CODE_UPDATE_NO_SLOT, search.unread,
+                        "the table of the disk '%s' cannot be read", search.disk);
     if (r == 0 && search.count != 1)
         r = failure_set(f, CODE_UPDATE_NO_SLOT, -ENODEV, "the disk '%s' has no second slot",
                         search.disk);

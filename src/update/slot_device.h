@@ -22,8 +22,12 @@ struct slot_devices {
     struct slot_device other;
 };
 
-/* Finds both. CODE_UPDATE_NO_SLOT when no disk has such a partition, two have, or it has no other
- * slot. */
+/* Finds both, in whichever copy of the disk's table is whole. CODE_UPDATE_NO_SLOT with the cause:
+ *
+ *   -ENODEV     there is no second slot: the table was read, and has none; or this machine was
+ *               started from none
+ *   another     it cannot be told: no disk has the running slot (-ENOENT), two have (-ENOTUNIQ),
+ *               or a partition's entry cannot be read */
 MUST_USE int slot_devices_find(const char *running_uuid, struct slot_devices *ret,
                                struct failure *f);
 

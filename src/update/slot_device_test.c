@@ -1,6 +1,7 @@
 #include "update/slot_device.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #define ESP    "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 #define LINUX  "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 
-enum { SLOT_SECTORS = 32768 };
+enum { SLOT_SECTORS = 32768, DISK_SECTORS = 131072 };
 
 /* CRC-32 as the table has it (UEFI 2.10, 5.3.2). */
 static uint32_t crc32(const uint8_t *bytes, size_t size)
@@ -63,12 +64,20 @@ static void put_entry(uint8_t *at, const char *type, const char *uuid, uint64_t 
     put_number(at + 40, 8, first + count - 1);
 }
 
-/* A disk with three partitions, and what sysfs would say of it. */
-static void make_disk(const char *disk, const char *uuid_a, const char *type_b)
+static void write_at(const char *path, unsigned block, const uint8_t *bytes, size_t size)
 {
-    _cleanup_free_ char *path = text_make("dev/%s", disk), *script = NULL;
-    uint8_t table[4 * 512] = { 0 }, *header = table + 512, *entries = table + 1024;
-    struct failure f = FAILURE_NONE;
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, size, (off_t)block * 512), size);
+    assert_int_equal(close(fd), 0);
+}
+
+/* One of the two copies: a header, and the block of its entries. */
+static void put_table(const char *path, unsigned header_block, unsigned entries_block,
+                      const char *uuid_a, const char *type_b)
+{
+    uint8_t header[512] = { 0 }, entries[1024] = { 0 };
 
     put_entry(entries, ESP, uuid_a, 2048, SLOT_SECTORS);
     put_entry(entries + 128, type_b, UUID_B, 2048 + SLOT_SECTORS, SLOT_SECTORS);
@@ -76,17 +85,27 @@ static void make_disk(const char *disk, const char *uuid_a, const char *type_b)
     memcpy(header, "EFI PART", 8);
     put_number(header + 8, 4, 0x10000);
     put_number(header + 12, 4, 92);
-    put_number(header + 24, 8, 1);
-    put_number(header + 32, 8, 131071);
+    put_number(header + 24, 8, header_block);
+    put_number(header + 32, 8, header_block == 1 ? DISK_SECTORS - 1 : 1);
     put_number(header + 40, 8, 34);
     put_number(header + 48, 8, 131038);
-    put_number(header + 72, 8, 2);
+    put_number(header + 72, 8, entries_block);
     put_number(header + 80, 4, 8);
     put_number(header + 84, 4, 128);
     put_number(header + 88, 4, crc32(entries, 8 * 128));
     put_number(header + 16, 4, crc32(header, 92));
+    write_at(path, header_block, header, sizeof(header));
+    write_at(path, entries_block, entries, sizeof(entries));
+}
+
+/* A disk with three partitions, and what sysfs would say of it. */
+static void make_disk(const char *disk, const char *uuid_a, const char *type_b)
+{
+    _cleanup_free_ char *path = text_make("dev/%s", disk), *script = NULL;
+
     test_folder_write(path, "");
-    assert_int_equal(file_write(path, table, sizeof(table), 0644, &f), 0);
+    put_table(path, 1, 2, uuid_a, type_b);
+    put_table(path, DISK_SECTORS - 1, DISK_SECTORS - 3, uuid_a, type_b);
     for (unsigned number = 1; number <= 3; number++) {
         _cleanup_free_ char *link = text_make("class/%s%u", disk, number);
         _cleanup_free_ char *target = text_make("../devices/%s/%s%u", disk, disk, number);
@@ -104,6 +123,9 @@ static void make_disk(const char *disk, const char *uuid_a, const char *type_b)
     }
     script = text_make("devices/%s/queue/logical_block_size", disk);
     test_folder_write(script, "512\n");
+    free(script);
+    script = text_make("devices/%s/size", disk);
+    test_folder_write(script, "131072\n");
     free(path);
     path = text_make("class/%s", disk);
     free(script);
@@ -149,12 +171,12 @@ static void test_both_ways(void **state)
     assert_string_equal(found.other.uuid, UUID_A);
 }
 
-static void refuse(const char *uuid)
+static void refuse(const char *uuid, int cause)
 {
     struct slot_devices found = { .other = { .letter = 'x' } };
     struct failure f = FAILURE_NONE;
 
-    assert_int_equal(find(uuid, &found, &f), -ENODEV);
+    assert_int_equal(find(uuid, &found, &f), cause);
     assert_int_equal(f.code, CODE_UPDATE_NO_SLOT);
     assert_int_equal(found.other.letter, 'x');
 }
@@ -162,11 +184,30 @@ static void refuse(const char *uuid)
 static void test_refused(void **state)
 {
     (void)state;
-    refuse("");
-    refuse(UUID_A);
+    refuse("", -ENODEV);
+    refuse(UUID_A, -ENOENT);
     make_disk("vda", UUID_A, LINUX);
-    refuse(UUID_A); /* the second partition is no slot */
-    refuse("33333333-3333-4333-8333-333333333333");
+    refuse(UUID_A, -ENODEV); /* the second partition is no slot */
+    refuse("33333333-3333-4333-8333-333333333333", -ENOENT);
+}
+
+/* Either copy of the table will do. With neither, nobody can say that there is no second slot. */
+static void test_damaged_table(void **state)
+{
+    const uint8_t zeros[512] = { 0 };
+    struct slot_devices found;
+    struct failure f = FAILURE_NONE;
+
+    (void)state;
+    make_disk("vda", UUID_A, ESP);
+    write_at("dev/vda", 1, zeros, sizeof(zeros));
+    assert_int_equal(find(UUID_A, &found, &f), 0);
+    assert_string_equal(found.running.path, "dev/vda1");
+    assert_string_equal(found.other.uuid, UUID_B);
+    write_at("dev/vda", DISK_SECTORS - 1, zeros, sizeof(zeros));
+    refuse(UUID_A, -ENOENT);
+    make_disk("vdb", UUID_A, LINUX); /* another disk's table does not matter once it is found */
+    refuse(UUID_A, -ENODEV);
 }
 
 /* Two disks written from one image: nobody can tell which one it was. */
@@ -175,7 +216,7 @@ static void test_twice(void **state)
     (void)state;
     make_disk("vda", UUID_A, ESP);
     make_disk("vdb", UUID_A, ESP);
-    refuse(UUID_A);
+    refuse(UUID_A, -ENOTUNIQ);
 }
 
 /* The other slot is that of the same disk. */
@@ -198,9 +239,9 @@ static void test_stale_table(void **state)
     (void)state;
     make_disk("vda", UUID_A, ESP);
     test_folder_write("devices/vda/vda2/size", "4096\n");
-    refuse(UUID_A);
+    refuse(UUID_A, -ESTALE);
     test_folder_write("devices/vda/vda1/start", "4096\n");
-    refuse(UUID_A);
+    refuse(UUID_A, -ENOENT);
 }
 
 int main(void)
@@ -208,6 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_both_ways, reset),
         cmocka_unit_test_setup(test_refused, reset),
+        cmocka_unit_test_setup(test_damaged_table, reset),
         cmocka_unit_test_setup(test_twice, reset),
         cmocka_unit_test_setup(test_two_disks, reset),
         cmocka_unit_test_setup(test_stale_table, reset),

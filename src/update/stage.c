@@ -12,7 +12,11 @@
 #include "base/text.h"
 #include "sys/file.h"
 
-enum { TRIES_MAX = 5, WAIT_DOUBLINGS_MAX = 4 };
+enum {
+    TRIES_MAX = 5, /* in a row that bring nothing worth a connection */
+    WAIT_DOUBLINGS_MAX = 4,
+    TRY_BYTES_MIN = 65536,
+};
 
 static int out_of_memory(struct failure *f)
 {
@@ -125,7 +129,8 @@ static int start_anew(struct fetching *fetching, struct failure *f)
     return ftruncate(fetching->fd, 0) < 0 ? file_failure(f, errno, "write", fetching->partial) : 0;
 }
 
-/* Takes what is missing, with as many tries as bring something. */
+/* Takes what is missing, with as many tries as bring something: a server that lets a few bytes go
+ * with each connection would keep an update waiting for ever. */
 static int complete(struct fetching *fetching, struct failure *f)
 {
     unsigned tries = 0;
@@ -139,7 +144,7 @@ static int complete(struct fetching *fetching, struct failure *f)
         struct range_result result;
 
         r = source_read(fetching->source, &part, keep, fetching, &result, f);
-        tries = result.done > 0 ? 0 : tries + 1;
+        tries = result.done >= TRY_BYTES_MIN ? 0 : tries + 1;
         if (r == -EAGAIN && tries < TRIES_MAX) {
             unsigned doublings = tries < WAIT_DOUBLINGS_MAX ? tries : WAIT_DOUBLINGS_MAX;
 

@@ -117,8 +117,8 @@ static void test_resume_everywhere(void **state)
     (void)test_server_stop();
 }
 
-/* A server that cuts every answer: it is finished all the same, because each try brings something.
- */
+/* A server that cuts its answers: what it gave is kept, and tries that bring next to nothing are
+ * counted. */
 static void test_cut_again_and_again(void **state)
 {
     static struct test_answer answers[] = {

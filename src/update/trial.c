@@ -125,10 +125,24 @@ static enum trial_act judge_return(struct trial *t, const struct trial_boot *boo
     return TRIAL_ACT_NOTHING;
 }
 
+/* Without the state: whoever may be on trial is, and is judged under its own name. */
+static enum trial_act decide_unremembered(struct trial *t, const struct trial_boot *boot,
+                                          char other)
+{
+    if (boot->confirmed || is_about(boot->reason, other))
+        return TRIAL_ACT_NOTHING;
+    t->pending = true;
+    t->slot = boot->slot;
+    copy(t->generation, sizeof(t->generation), boot->generation);
+    return TRIAL_ACT_JUDGE;
+}
+
 enum trial_act trial_decide(struct trial *t, const struct trial_boot *boot)
 {
     char other = boot->slot == 'A' ? 'B' : 'A';
 
+    if (!boot->remembers)
+        return decide_unremembered(t, boot, other);
     if (t->pending && t->slot == boot->slot) {
         if (!t->generation[0])
             copy(t->generation, sizeof(t->generation), boot->generation);
@@ -136,7 +150,7 @@ enum trial_act trial_decide(struct trial *t, const struct trial_boot *boot)
             return TRIAL_ACT_JUDGE;
         t->pending = false; /* somebody wrote another generation there since */
     }
-    if (t->pending && t->ordered[0] && strcmp(t->ordered, boot->id) == 0)
+    if (t->pending && (!boot->id[0] || strcmp(t->ordered, boot->id) == 0))
         return TRIAL_ACT_NOTHING;
     if (t->pending)
         return judge_return(t, boot);

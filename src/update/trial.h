@@ -10,7 +10,9 @@
  *     another slot, nothing     it was interrupted (power, reset): tried again, twice at most
  *
  * Without a trial, a slot that is not the confirmed one was reached because the confirmed one
- * failed, and takes its place. What firmware variables say is a hint of anybody; it decides about
+ * failed, and takes its place. And without the state itself (it is on the encrypted disk) a slot
+ * that firmware does not start by itself is on trial, unless a reason tells why the other one
+ * failed: it must not stay. What firmware variables say is a hint of anybody; it decides about
  * trying again and about nothing that lets an unsigned or older generation start. */
 #pragma once
 
@@ -70,6 +72,7 @@ struct trial_boot {
     char slot;              /* that runs */
     const char *generation; /* that runs */
     bool confirmed;         /* it is the one that firmware starts by itself */
+    bool remembers;         /* the state could be read: the encrypted disk is open */
     const char *reason;     /* what firmware keeps of the last failure, printable; "" for none */
     const char *id;         /* of this start, trial_boot_id() */
     const char *crash;      /* code and words of how the start before this one ended, printable; ""
@@ -87,7 +90,8 @@ enum trial_act {
 void trial_boot_id(char ret[static TRIAL_BOOT_SIZE]);
 
 /* Decides, and changes *t to what has to be kept before it is done. A trial that was ordered in
- * this very start has not been started yet, whoever asks. */
+ * this very start has not been started yet, whoever asks; where this start cannot be told from
+ * another one, nothing is done about it. */
 enum trial_act trial_decide(struct trial *t, const struct trial_boot *boot);
 
 /* A start of `slot` is ordered in the start `id`; "" for whatever it holds. */

@@ -16,10 +16,11 @@
 #include "sys/file.h"
 #include "sys/lockfile.h"
 
-#define OLD    "v1-node-x86_64"
-#define NEW    "v2-node-x86_64"
-#define ID     "00000000-0000-4000-8000-000000000001" /* of the start that ordered a trial */
-#define REASON "slot=B BR-UPDATE-CHECK service 'x' is not ready"
+#define OLD      "v1-node-x86_64"
+#define NEW      "v2-node-x86_64"
+#define ID       "00000000-0000-4000-8000-000000000001" /* of the start that ordered a trial */
+#define OTHER_ID "00000000-0000-4000-8000-000000000002"
+#define REASON   "slot=B BR-UPDATE-CHECK service 'x' is not ready"
 
 static struct trial begun(void)
 {
@@ -35,8 +36,9 @@ static struct trial_boot start(char slot, const char *generation, const char *re
         .slot = slot,
         .generation = generation,
         .confirmed = slot == 'A',
+        .remembers = true,
         .reason = reason,
-        .id = "00000000-0000-4000-8000-000000000002",
+        .id = OTHER_ID,
         .crash = "",
     };
 }
@@ -105,6 +107,38 @@ static void test_interrupted(void **state)
     assert_false(t.pending);
     assert_true(trial_is_refused(&t, NEW));
     assert_int_equal(t.last, TRIAL_FAILED);
+    t = begun();
+    boot.id = ""; /* which start this is cannot be told: it may be the one that ordered the trial */
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
+    assert_true(t.pending);
+    assert_int_equal(t.tries, 1);
+}
+
+/* The state is on a disk that this start did not open. */
+static void test_without_memory(void **state)
+{
+    struct trial t = TRIAL_INIT;
+    struct trial_boot boot = start('B', NEW, "");
+
+    (void)state;
+    boot.remembers = false;
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_JUDGE);
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_JUDGE);
+    assert_string_equal(t.generation, NEW);
+    trial_end(&t, REASON);
+    assert_string_equal(t.last_generation, NEW);
+    /* One about this slot itself is of an earlier trial. */
+    t = (struct trial)TRIAL_INIT;
+    boot.reason = REASON;
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_JUDGE);
+    /* The confirmed slot failed: going back would lead nowhere. */
+    t = (struct trial)TRIAL_INIT;
+    boot.reason = "slot=A BR-BOOT-VERITY step=image";
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
+    boot = start('A', OLD, REASON);
+    boot.remembers = false;
+    assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_NOTHING);
+    assert_false(t.pending);
 }
 
 static void test_boot_id(void **state)
@@ -132,7 +166,8 @@ static void test_not_started_yet(void **state)
     assert_memory_equal(&t, &before, sizeof(t));
     /* A file of an older version does not say where it was ordered. */
     t.ordered[0] = '\0';
-    boot.crash = boot.id = "";
+    boot.crash = "";
+    boot.id = OTHER_ID;
     assert_int_equal(trial_decide(&t, &boot), TRIAL_ACT_RETRY);
 }
 
@@ -338,6 +373,7 @@ int main(void)
         cmocka_unit_test(test_back_with_a_reason),
         cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_not_started_yet),
+        cmocka_unit_test(test_without_memory),
         cmocka_unit_test(test_boot_id),
         cmocka_unit_test(test_back_after_a_crash),
         cmocka_unit_test(test_fell_back),

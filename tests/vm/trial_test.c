@@ -78,6 +78,8 @@ static const struct row {
       "failed: slot=B BR-UPDATE-BITE", BITES, true },
     { "damaged after it was read back", damage_image, NULL, "is corrupted",
       "failed: slot=B BR-UPDATE-PANIC dm-verity device corrupted", FED, false },
+    { "verdict is killed", NULL, "pkill -9 -n -x verdict", NULL,
+      "failed: slot=B BR-UPDATE-CHECK the verdict was ended by signal 9", FED, true },
     { "service never ready", make_never_ready, NULL, "broch verdict bad=",
       "failed: slot=B BR-UPDATE-CHECK service 'never' is not ready after 180 s", FED, true },
 };
@@ -353,12 +355,55 @@ static void test_two_defaults(void **state)
     expect(place, true, OTHER_FILES, "linux.efi"); /* nothing else went */
 }
 
+/* --- What a trial stands on is not there --- */
+
+static void set_type(struct place *place, unsigned number, const char *type)
+{
+    _cleanup_free_ char *digits = text_make("%u", number);
+    const struct arguments a = ARGUMENTS("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel",
+                                         "--part-type", place->disk, digits, type);
+
+    in_tree(place, &a);
+}
+
+/* A start that does not find the encrypted disk knows nothing of a trial: the firmware's variables
+ * do. The former slot does not find it either, and stays; once it is there again, the trial that is
+ * still pending goes on. */
+static void test_no_persist(void **state)
+{
+    static const char linux_data[] = "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
+                      luks[] = "CA7D7CCB-63ED-4C53-861C-1742536059CC";
+    struct place *place = *state;
+
+    offered_prepare();
+    place->config.network = VM_NETWORK_USER;
+    start(place);
+    boot(place, "slot=A");
+    free(as_root(place, make_check));
+    write_release(place, serve());
+    cut(place);
+    set_type(place, 3, linux_data);
+    assert_int_equal(vm_start(place->vm, &place->f), 0);
+    await_console(place, "broch verdict bad=\"slot=B BR-UPDATE-CHECK the encrypted disk is not");
+    boot(place, "slot=A");
+    await_as(place, false, "broch service status verdict --json", "\"done\"", true);
+    expect_not(place, true, "broch update status", "pending:");
+    cut(place);
+    set_type(place, 3, luks);
+    assert_int_equal(vm_start(place->vm, &place->f), 0);
+    boot_again_on_trial(place, "slot=B");
+    end_well(place);
+    expect_two_entries(place);
+    stop_serving();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_setup, leave_place)
     const struct CMUnitTest sample[] = { TEST(test_bad_trials) };
     const struct CMUnitTest all[] = { TEST(test_bad_trials), TEST(test_three_updates),
-                                      TEST(test_fresh_stores), TEST(test_two_defaults) };
+                                      TEST(test_fresh_stores), TEST(test_two_defaults),
+                                      TEST(test_no_persist) };
 #undef TEST
 
     if (getenv("BROCH_TEST"))

@@ -327,22 +327,23 @@ struct hand {
     struct trial trial;
     struct slot_devices slots;
     struct confirm confirm;
-    int lock, state_lock, efivars;
+    int lock, efivars;
 };
+
+/* Not with the lock of an update: whoever it fetches from could hold a person's decision up. What
+ * it decided before it writes a slot, it asks again then. */
 
 static int open_hand(struct hand *hand, struct failure *f)
 {
     int r = want_root(f);
 
-    hand->lock = hand->state_lock = hand->efivars = -1;
-    if (r == 0)
-        r = take_lock(&hand->lock, f);
+    hand->lock = hand->efivars = -1;
     if (r == 0)
         r = machine_read(&hand->machine, f);
     if (r == 0)
         r = slot_devices_find(hand->machine.facts.partuuid, &hand->slots, f);
     if (r == 0)
-        r = trial_take(TRIAL_PATH, TRIAL_LOCK, &hand->trial, &hand->state_lock, f);
+        r = trial_take(TRIAL_PATH, TRIAL_LOCK, &hand->trial, &hand->lock, f);
     if (r == 0) {
         hand->efivars = open(EFIVARS_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         hand->confirm = (struct confirm){ .slots = &hand->slots,
@@ -359,8 +360,6 @@ static void close_hand(struct hand *hand)
 {
     if (hand->efivars >= 0)
         (void)close(hand->efivars);
-    if (hand->state_lock >= 0)
-        (void)close(hand->state_lock);
     if (hand->lock >= 0)
         (void)close(hand->lock);
     machine_done(&hand->machine);
@@ -368,7 +367,8 @@ static void close_hand(struct hand *hand)
 
 static int mark_good(struct hand *hand, struct failure *f)
 {
-    int r = confirm_slot(&hand->confirm, f);
+    struct failure ticket = FAILURE_NONE; /* of which the next start says what it costs */
+    int r = confirm_slot(&hand->confirm, &ticket, f);
 
     if (r < 0)
         return r;
@@ -393,7 +393,9 @@ static int go_back(struct hand *hand, struct failure *f)
         return r;
     trial_boot_id(id);
     trial_begin(&hand->trial, hand->slots.other.letter, "", id);
-    r = trial_write(TRIAL_PATH, &hand->trial, f);
+    r = confirm_attempts(&hand->confirm, true, f); /* no reason from before is about this trial */
+    if (r == 0)
+        r = trial_write(TRIAL_PATH, &hand->trial, f);
     if (r == 0)
         r = confirm_start_other(&hand->confirm, f);
     if (r < 0)

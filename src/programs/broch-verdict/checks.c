@@ -41,7 +41,7 @@ static int run_one(const char *folder, const char *name, void *context, struct f
     const uint64_t *deadline_ns = context;
     _cleanup_free_ char *path = text_make("%s/%s", folder, name);
     const struct arguments arguments = ARGUMENTS(path ? path : "");
-    const struct spawn spawn = { .arguments = &arguments, SPAWN_FDS_NONE };
+    const struct spawn spawn = { .arguments = &arguments, .own_group = true, SPAWN_FDS_NONE };
     bool in_time;
     int status, r;
     pid_t pid;
@@ -53,7 +53,7 @@ static int run_one(const char *folder, const char *name, void *context, struct f
         return failure_set(f, CODE_UPDATE_CHECK, r, "check '%s' cannot be run", name);
     in_time = wait_until(pid, *deadline_ns);
     if (!in_time)
-        (void)kill(pid, SIGKILL); /* it is waited for below */
+        (void)kill(-pid, SIGKILL); /* and what it started; it is waited for below */
     status = spawn_wait(pid);
     if (!in_time)
         return failure_set(f, CODE_UPDATE_CHECK, -ETIMEDOUT, "check '%s' did not end in time",

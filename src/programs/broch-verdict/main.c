@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,12 +25,13 @@
 #include "sys/attribute.h"
 #include "sys/efivars.h"
 #include "sys/lockfile.h"
+#include "sys/spawn.h"
 #include "sys/watchdog.h"
 #include "update/confirm.h"
 #include "update/trial.h"
 #include "work/await.h"
 
-enum { TIMEOUT_S_DEFAULT = 180, TIMEOUT_S_MAX = 3600 };
+enum { TIMEOUT_S_DEFAULT = 180, TIMEOUT_S_MAX = 3600, CHECKS_S_MIN = 60 };
 
 struct verdict {
     struct facts facts;
@@ -48,6 +50,14 @@ static void say(const char *key, const char *value)
     line_add(&l, "broch verdict");
     line_add_pair(&l, key, value);
     kernel_log(KERNEL_LOG_WARNING, text);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 static bool all_ready(const struct snapshot *snapshot, void *context)
@@ -70,14 +80,23 @@ static int wait_for_services(const struct verdict *v, struct failure *f)
     return r;
 }
 
+/* Slow services must not cost the checks the time that they need. */
+static uint64_t deadline_of_checks(const struct verdict *v)
+{
+    uint64_t least = now_ns() + CHECKS_S_MIN * NS_PER_S;
+
+    return v->deadline_ns > least ? v->deadline_ns : least;
+}
+
 static int judge(const struct verdict *v, struct failure *f)
 {
-    int r = wait_for_services(v, f);
+    int r;
 
     /* A machine whose disk does not open for this generation must not keep it. */
-    if (r == 0 && !v->facts.persist_open)
-        r = failure_set(f, CODE_UPDATE_CHECK, -ENODATA, "the encrypted disk is not open");
-    return r < 0 ? r : checks_run(v->deadline_ns, f);
+    if (!v->facts.persist_open)
+        return failure_set(f, CODE_UPDATE_CHECK, -ENODATA, "the encrypted disk is not open");
+    r = wait_for_services(v, f);
+    return r < 0 ? r : checks_run(deadline_of_checks(v), f);
 }
 
 /* What the other slot and stage 1 will read. */
@@ -130,6 +149,7 @@ static int decide(struct verdict *v, enum trial_act *ret_act, int *ret_lock_fd, 
     const struct trial_boot boot = { .slot = v->facts.slot[0],
                                      .generation = v->facts.generation,
                                      .confirmed = confirm_is_first(&v->confirm),
+                                     .remembers = v->facts.persist_open,
                                      .reason = v->facts.last_failure,
                                      .id = id,
                                      .crash = crash };
@@ -144,9 +164,19 @@ static int decide(struct verdict *v, enum trial_act *ret_act, int *ret_lock_fd, 
     return 0;
 }
 
+static int confirm(const struct verdict *v, struct failure *f)
+{
+    struct failure ticket = FAILURE_NONE;
+    int r = confirm_slot(&v->confirm, &ticket, f);
+
+    if (ticket.cause < 0)
+        say("ticket-not-made", ticket.text);
+    return r;
+}
+
 static int keep_good(struct verdict *v, struct failure *f)
 {
-    int r = confirm_slot(&v->confirm, f);
+    int r = confirm(v, f);
 
     if (r < 0)
         return r;
@@ -207,7 +237,7 @@ static int retry(struct verdict *v, struct failure *f)
 
 static int take_over(struct verdict *v, struct failure *f)
 {
-    int r = confirm_slot(&v->confirm, f);
+    int r = confirm(v, f);
 
     if (r == 0)
         r = trial_write(TRIAL_PATH, &v->trial, f);
@@ -225,7 +255,7 @@ static int keep_order(struct verdict *v, struct failure *f)
 
     if (r == 0 && !v->trial.pending && confirm_is_first(&v->confirm) &&
         !confirm_is_settled(&v->confirm))
-        r = confirm_slot(&v->confirm, f);
+        r = confirm(v, f);
     return r;
 }
 
@@ -278,14 +308,6 @@ static void ask_for_epoch(const struct verdict *v)
             r < 0 ? f.text : v->facts.generation);
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 /* Mounts of slots are nobody else's business, and end with this process. */
 static int part_mounts(struct failure *f)
 {
@@ -300,6 +322,59 @@ static int without_slot(const struct verdict *v, struct failure *f)
     int r = wait_for_services(v, f);
 
     return r < 0 ? r : attempts_clear(EFIVARS_FOLDER, f);
+}
+
+/* What kept a verdict from being made is one: nobody else would lead a slot on trial back. One that
+ * the firmware starts by itself by now, or that is no trial, has nowhere to go. */
+static int give_up(struct verdict *v, const struct failure *bad, struct failure *f)
+{
+    _cleanup_close_ int lock = -1;
+    struct failure undecided = FAILURE_NONE;
+    enum trial_act act;
+
+    if (confirm_is_first(&v->confirm) ||
+        (decide(v, &act, &lock, &undecided) == 0 && act != TRIAL_ACT_JUDGE)) {
+        *f = *bad;
+        return f->cause;
+    }
+    return leave_bad(v, bad, f);
+}
+
+static int act_or_give_up(struct verdict *v, struct failure *f)
+{
+    int r = act(v, f);
+
+    if (r == 0) {
+        ask_for_epoch(v);
+    } else {
+        struct failure bad = *f;
+
+        r = give_up(v, &bad, f);
+    }
+    return r;
+}
+
+/* In a process of its own: one that crashes, or is killed for its memory, is a verdict, too. The
+ * child goes its own way to the end of main(). */
+static int act_apart(struct verdict *v, struct failure *f)
+{
+    struct failure bad = FAILURE_NONE;
+    const pid_t guard = getpid();
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != guard))
+        return failure_set(f, CODE_INTERNAL, -ESRCH, "the verdict's guard is gone");
+    if (pid <= 0) /* without a guard as well */
+        return act_or_give_up(v, f);
+    status = spawn_wait(pid);
+    if (status == 0)
+        return 0;
+    if (status < 128) /* it has told why */
+        return failure_set(f, CODE_UPDATE_CHECK, -EPROTO, "no verdict was made");
+    (void)failure_set(&bad, CODE_UPDATE_CHECK, -EPROTO, "the verdict was ended by signal %d",
+                      status - 128);
+    return give_up(v, &bad, f);
 }
 
 static int judge_start(uint64_t timeout_s, struct failure *f)
@@ -319,15 +394,13 @@ static int judge_start(uint64_t timeout_s, struct failure *f)
                                   .mount_at = "/run/broch/slot",
                                   .tpm = strcmp(v.facts.tpm, "on") == 0 };
     r = part_mounts(f);
-    if (r == 0 && slot_devices_find(v.facts.partuuid, &v.slots, f) < 0) {
+    if (r == 0)
+        r = slot_devices_find(v.facts.partuuid, &v.slots, f);
+    if (r == -ENODEV && f->code == CODE_UPDATE_NO_SLOT) {
         say("alone", f->text); /* a disk with one slot has nothing to fall back to */
         return without_slot(&v, f);
     }
-    if (r == 0)
-        r = act(&v, f);
-    if (r == 0)
-        ask_for_epoch(&v);
-    return r;
+    return r < 0 ? r : act_apart(&v, f);
 }
 
 static uint64_t arg_timeout_s = TIMEOUT_S_DEFAULT;
