@@ -41,6 +41,7 @@ test      shellcheck
 test      minisign
 test      iproute2
 test      nftables
+test      btrfs-progs
 test      serf                    debian-12
 test      serf                    debian-13
 '

@@ -21,6 +21,9 @@ enum { PATH_SIZE = 256, GENERATION_MAX = 128 };
 
 #define LAST_GENERATION "@broch/last-generation"
 #define SNAPSHOTS       "@snapshots"
+#define SNAPSHOTS_OF    "@broch/" PERSIST_SNAPSHOTS_OF
+#define SNAPSHOTS_FOR   "@broch/" PERSIST_SNAPSHOTS_FOR
+#define FRESH           ".new" /* a set that is being taken */
 
 static int fail(struct failure *f, enum code code, int r, const char *what)
 {
@@ -203,9 +206,11 @@ int persist_mount_root(const char *device, const char *root, struct failure *f)
 
 /* --- Generations --- */
 
-static int read_last(int folder_fd, char ret[static GENERATION_MAX + 1])
+/* A note names a generation; empty: there is none. It becomes the name of a folder, so a text that
+ * cannot be one is no note of ours. */
+static int read_note(int folder_fd, const char *path, char ret[static GENERATION_MAX + 1])
 {
-    _cleanup_close_ int fd = openat(folder_fd, LAST_GENERATION, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    _cleanup_close_ int fd = openat(folder_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     ssize_t size;
 
     ret[0] = '\0';
@@ -215,23 +220,25 @@ static int read_last(int folder_fd, char ret[static GENERATION_MAX + 1])
     if (size < 0)
         return -errno;
     ret[size] = '\0';
-    /* It becomes the name of a folder: a text that is none is no note of ours. */
     if (strchr(ret, '/') || ret[0] == '.')
         ret[0] = '\0';
     return 0;
 }
 
-static int write_last(int folder_fd, const char *generation)
+static int write_note(int folder_fd, const char *path, const char *generation)
 {
-    _cleanup_close_ int fd = openat(folder_fd, LAST_GENERATION ".new",
-                                    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    char fresh[PATH_SIZE];
+    struct line l = line_make(fresh, sizeof(fresh));
+    _cleanup_close_ int fd = -1;
     size_t size = strlen(generation);
 
+    line_addf(&l, "%s.new", path);
+    fd = openat(folder_fd, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
         return -errno;
     if (write(fd, generation, size) != (ssize_t)size || fsync(fd) < 0)
         return errno ? -errno : -EIO;
-    return renameat(folder_fd, LAST_GENERATION ".new", folder_fd, LAST_GENERATION) < 0 ? -errno : 0;
+    return renameat(folder_fd, fresh, folder_fd, path) < 0 ? -errno : 0;
 }
 
 static int remove_snapshots(int snapshots_fd, const char *name)
@@ -280,38 +287,70 @@ static int take_one(int folder_fd, int target_fd, const char *subvolume, const c
     return subvolume_snapshot(fd, target_fd, name);
 }
 
+/* Taken beside, and whole on the disk before the former set goes. */
 static int take_snapshots(int folder_fd, int snapshots_fd, const char *name)
 {
     _cleanup_close_ int fd = -1;
-    int r;
+    int r = remove_snapshots(snapshots_fd, FRESH);
 
-    if (mkdirat(snapshots_fd, name, 0700) < 0 && errno != EEXIST)
-        return -errno;
-    fd = openat(snapshots_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (r == 0 && mkdirat(snapshots_fd, FRESH, 0700) < 0)
+        r = -errno;
+    if (r < 0)
+        return r;
+    fd = openat(snapshots_fd, FRESH, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return -errno;
     r = take_one(folder_fd, fd, "@var", "var");
-    return r < 0 ? r : take_one(folder_fd, fd, "@broch", "broch");
+    if (r == 0)
+        r = take_one(folder_fd, fd, "@broch", "broch");
+    if (r == 0 && syncfs(folder_fd) < 0)
+        r = -errno;
+    if (r == 0)
+        r = remove_all(snapshots_fd);
+    return r == 0 && renameat(snapshots_fd, FRESH, snapshots_fd, name) < 0 ? -errno : r;
+}
+
+/* The state as the former generation left it is here already. */
+static int is_kept(int folder_fd, int snapshots_fd, const char *last, const char *generation,
+                   bool *ret)
+{
+    char taken_for[GENERATION_MAX + 1];
+    int r = read_note(folder_fd, SNAPSHOTS_FOR, taken_for);
+
+    *ret = faccessat(snapshots_fd, generation, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+           (strcmp(taken_for, generation) == 0 &&
+            faccessat(snapshots_fd, last, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+    return r;
+}
+
+static int keep_state(int folder_fd, int snapshots_fd, const char *last, const char *generation)
+{
+    int r = take_snapshots(folder_fd, snapshots_fd, last);
+
+    if (r == 0)
+        r = write_note(folder_fd, SNAPSHOTS_OF, last);
+    return r < 0 ? r : write_note(folder_fd, SNAPSHOTS_FOR, generation);
 }
 
 int persist_note_generation(int folder_fd, const char *generation, bool *ret, struct failure *f)
 {
     char last[GENERATION_MAX + 1];
+    bool kept = true;
     _cleanup_close_ int snapshots_fd =
         openat(folder_fd, SNAPSHOTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    int r = snapshots_fd < 0 ? -errno : read_last(folder_fd, last);
+    int r = snapshots_fd < 0 ? -errno : read_note(folder_fd, LAST_GENERATION, last);
 
     *ret = false;
     if (r == 0 && strcmp(last, generation) == 0)
         return 0;
-    if (r == 0 && last[0] && faccessat(snapshots_fd, generation, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
-        r = remove_all(snapshots_fd);
-        if (r == 0)
-            r = take_snapshots(folder_fd, snapshots_fd, last);
+    if (r == 0 && last[0])
+        r = is_kept(folder_fd, snapshots_fd, last, generation, &kept);
+    if (r == 0 && !kept) {
+        r = keep_state(folder_fd, snapshots_fd, last, generation);
         *ret = r == 0;
     }
     if (r == 0)
-        r = write_last(folder_fd, generation);
+        r = write_note(folder_fd, LAST_GENERATION, generation);
     if (r == 0 && syncfs(folder_fd) < 0)
         r = -errno;
     return r < 0 ? fail(f, CODE_PERSIST_SNAPSHOT, r, "the state cannot be kept as it was") : 0;

@@ -2,8 +2,7 @@
  *
  *     @var        /var                  @roots/<name>       writable roots
  *     @home       /home                 @scratch/<service>  scratch of services
- *     @broch      /var/lib/broch        @snapshots/<generation>/{var,broch}  before a new
- * generation
+ *     @broch      /var/lib/broch        @snapshots/<generation>/{var,broch}  as it left them
  *
  * Everything that is made is made again after a power cut: the volume's label says unfinished until
  * the last step (disk/volume.h). Failures: CODE_PERSIST_*. */
@@ -51,9 +50,15 @@ MUST_USE int persist_mount(const char *device, const char *uuid, const char *fol
 MUST_USE int persist_mount_root(const char *device, const char *root, struct failure *f);
 
 /* What is to be done when `generation` starts: nothing when it was the last one that started here.
- * Nothing either when it comes back, after a trial of another one: the snapshots of how it left its
- * state stay, for whoever wants them. Else read-only snapshots of @var and @broch as the former
- * generation left them, in place of all others. Then the note that this one starts. `folder_fd` is
- * the whole filesystem. True in *ret when snapshots were taken. */
+ * Nothing either when it comes back, after a trial of another one, or is tried once more in the
+ * same trial: the snapshots of before it touched anything stay. Else read-only snapshots of @var
+ * and
+ * @broch as the former generation left them, in place of all others; which generation that is, is
+ * then in PERSIST_SNAPSHOTS_OF, and for whose start they were taken in PERSIST_SNAPSHOTS_FOR.
+ * Whoever ends a trial removes the latter. Then the note that this one starts. A power cut at any
+ * moment leaves the former set, or state that this generation has not touched. `folder_fd` is the
+ * whole filesystem. True in *ret when snapshots were taken. */
+#define PERSIST_SNAPSHOTS_OF  "snapshots-of"  /* in @broch, that is /var/lib/broch */
+#define PERSIST_SNAPSHOTS_FOR "snapshots-for" /* likewise */
 MUST_USE int persist_note_generation(int folder_fd, const char *generation, bool *ret,
                                      struct failure *f);

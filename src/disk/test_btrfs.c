@@ -75,14 +75,14 @@ bool test_btrfs_make(struct test_btrfs *ret)
     fd = mkostemp(ret->image, O_CLOEXEC);
     assert_true(fd >= 0 && ftruncate(fd, DISK_SIZE) == 0 && close(fd) == 0);
     assert_non_null(mkdtemp(ret->folder));
-    if (format(ret->image) && mount_it(ret)) {
-        ret->fd = open(ret->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        assert_true(ret->fd >= 0);
-        return true;
+    if (!format(ret->image) || !mount_it(ret)) {
+        (void)rmdir(ret->folder);
+        (void)unlink(ret->image);
+        fail_msg("no btrfs here: mkfs.btrfs (btrfs-progs), loop devices and the kernel's btrfs");
     }
-    (void)rmdir(ret->folder);
-    (void)unlink(ret->image);
-    return false;
+    ret->fd = open(ret->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(ret->fd >= 0);
+    return true;
 }
 
 void test_btrfs_remove(struct test_btrfs *b)

@@ -215,6 +215,20 @@ static void test_bad_trials(void **state)
     stop_serving();
 }
 
+/* As docs/how-to/update-a-machine.md has it, with the state of before the last update. */
+static void put_state_back(struct place *place)
+{
+    free(as_root(place, "echo after >/var/lib/after"));
+    expect(place, true, "broch update status", "kept:     the state as v0.1.0-node-x86_64 left it");
+    free(as_root(place, "mount -o subvolid=5 /dev/mapper/broch-persist /mnt && "
+                        "btrfs subvolume snapshot /mnt/@snapshots/v0.1.0-node-x86_64/var "
+                        "/mnt/@var.back && mv /mnt/@var /mnt/@var.changed && "
+                        "mv /mnt/@var.back /mnt/@var; umount /mnt; broch reboot"));
+    boot(place, "slot=B");
+    expect(place, true, "cat /var/lib/before /var/lib/after", "before");
+    expect_not(place, true, "cat /var/lib/before /var/lib/after", "after\n");
+}
+
 /* A to B, to A, to B: entries of ours never multiply. */
 static void test_three_updates(void **state)
 {
@@ -225,6 +239,7 @@ static void test_three_updates(void **state)
     start(place);
     boot(place, "slot=A");
     free(as_root(place, make_check));
+    free(as_root(place, "echo before >/var/lib/before"));
     for (unsigned i = 0; i < 3; i++) {
         offered_generation = i == 1 ? fixture_generation : next;
         offered_prepare();
@@ -234,6 +249,7 @@ static void test_three_updates(void **state)
         stop_serving();
     }
     offered_generation = next;
+    put_state_back(place);
 }
 
 /* --- A variable store replaced by a fresh one with the keys --- */

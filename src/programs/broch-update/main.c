@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -12,9 +14,11 @@
 #include "base/options.h"
 #include "base/output.h"
 #include "base/text.h"
+#include "disk/persist.h"
 #include "node/config.h"
 #include "node/end.h"
 #include "programs/broch-update/machine.h"
+#include "sys/attribute.h"
 #include "sys/efivars.h"
 #include "sys/file.h"
 #include "sys/lockfile.h"
@@ -25,6 +29,7 @@
 #define NO_FD     UINT64_MAX /* --progress-fd was not given */
 #define LOCK_PATH "/run/broch/update.lock"
 #define MOUNT_AT  "/run/broch/slot"
+#define KEPT_PATH "/var/lib/broch/" PERSIST_SNAPSHOTS_OF
 
 static const char *arg_from;
 static bool arg_json, arg_no_reboot, arg_force;
@@ -293,6 +298,25 @@ static void add_trial(const struct trial *trial, struct text *t)
         text_addf(t, "refused:  %s\n", trial->refused[i]);
 }
 
+/* The snapshots of before the last update: whose state they are, and since when. */
+static void add_kept(struct text *t)
+{
+    char name[TRIAL_NAME_SIZE + 1], when[32];
+    struct stat status;
+    struct tm tm;
+
+    if (attribute_read_line(AT_FDCWD, KEPT_PATH, name, sizeof(name)) <= 0 ||
+        stat(KEPT_PATH, &status) < 0 || !gmtime_r(&status.st_mtime, &tm) ||
+        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        return;
+    if (arg_json) {
+        add_json(t, "kept_of", name);
+        add_json(t, "kept_since", when);
+    } else {
+        text_addf(t, "kept:     the state as %s left it, %s\n", name, when);
+    }
+}
+
 static int verb_status(struct failure *f)
 {
     static struct trial trial; /* too large for comfort on the stack */
@@ -314,6 +338,7 @@ static int verb_status(struct failure *f)
     r = trial_read(TRIAL_PATH, &trial, f);
     if (r == 0)
         add_trial(&trial, &t);
+    add_kept(&t);
     if (arg_json)
         text_add(&t, "}\n");
     machine_done(&machine);

@@ -15,6 +15,7 @@
 #include "base/line.h"
 #include "base/number.h"
 #include "base/options.h"
+#include "disk/persist.h"
 #include "node/attempts.h"
 #include "node/end.h"
 #include "node/facts.h"
@@ -106,6 +107,14 @@ static void keep_reason(const struct verdict *v, const char *reason)
         say("reason-not-kept", reason);
 }
 
+/* With its end a trial no longer needs the snapshots of before it: another one takes its own. */
+static int write_trial(const struct verdict *v, struct failure *f)
+{
+    if (!v->trial.pending && unlink("/var/lib/broch/" PERSIST_SNAPSHOTS_FOR) < 0 && errno != ENOENT)
+        say("snapshots-not-released", strerror(errno));
+    return trial_write(TRIAL_PATH, &v->trial, f);
+}
+
 static int restart(struct failure *f)
 {
     sync();
@@ -181,7 +190,7 @@ static int keep_good(struct verdict *v, struct failure *f)
     if (r < 0)
         return r;
     trial_end(&v->trial, NULL);
-    r = trial_write(TRIAL_PATH, &v->trial, f);
+    r = write_trial(v, f);
     if (r == 0)
         say("good", v->facts.generation);
     return r;
@@ -195,7 +204,7 @@ static int leave_bad(struct verdict *v, const struct failure *bad, struct failur
     line_addf(&l, "slot=%s %s %s", v->facts.slot, code_entry(bad->code)->id, bad->text);
     keep_reason(v, reason);
     trial_end(&v->trial, reason);
-    if (trial_write(TRIAL_PATH, &v->trial, f) < 0)
+    if (write_trial(v, f) < 0)
         say("state-not-kept", f->text); /* the variable tells the other slot */
     say("bad", reason);
     return restart(f);
@@ -225,7 +234,7 @@ static int run_trial(struct verdict *v, struct failure *f)
  * itself. */
 static int retry(struct verdict *v, struct failure *f)
 {
-    int r = trial_write(TRIAL_PATH, &v->trial, f);
+    int r = write_trial(v, f);
 
     say("interrupted", v->trial.generation);
     if (r == 0)
@@ -240,7 +249,7 @@ static int take_over(struct verdict *v, struct failure *f)
     int r = confirm(v, f);
 
     if (r == 0)
-        r = trial_write(TRIAL_PATH, &v->trial, f);
+        r = write_trial(v, f);
     if (r == 0)
         say("fell-back", v->trial.last_reason);
     return r;
@@ -272,7 +281,7 @@ static int act_at_once(struct verdict *v, enum trial_act *ret_act, struct failur
     if (memcmp(&v->former, &v->trial, sizeof(v->former)) == 0)
         return 0;
     say(trial_result_name(v->trial.last), v->trial.last_reason);
-    return trial_write(TRIAL_PATH, &v->trial, f);
+    return write_trial(v, f);
 }
 
 static int act(struct verdict *v, struct failure *f)
