@@ -15,6 +15,14 @@
 
 enum { RELEASE_KEY_MAX = 4096 };
 
+/* What is sealed: the preboot secret, then the hashes of the binding and of the volume key. */
+enum {
+    BINDING_AT = DERIVE_PREBOOT_SIZE,
+    KEY_HASH_AT = BINDING_AT + BINDING_HASH_SIZE,
+};
+_Static_assert((int)KEY_HASH_AT + (int)BINDING_HASH_SIZE == (int)SEAL_CONTENT_SIZE,
+               "what is sealed is full");
+
 static bool can(const struct stage1 *s)
 {
     return s->tpm_present && s->facts.secureboot == FACTS_ON && s->persist.policy_known;
@@ -30,18 +38,28 @@ int persist_tpm_unlock(struct stage1 *s, struct opening *o, struct failure *f)
 {
     const struct token_tpm2 *token = &s->persist.header.tokens[s->persist.token];
     _cleanup_secret_ struct secret passphrase = SECRET_INIT;
-    uint8_t hash[BINDING_HASH_SIZE];
+    uint8_t hash[BINDING_HASH_SIZE], key_hash[BINDING_HASH_SIZE];
     int r;
 
     CHECK(s->persist.sealed.size == SEAL_CONTENT_SIZE);
     binding_hash(&o->binding, hash);
-    if (memcmp(hash, s->persist.sealed.bytes + DERIVE_PREBOOT_SIZE, sizeof(hash)) != 0)
+    if (memcmp(hash, s->persist.sealed.bytes + BINDING_AT, sizeof(hash)) != 0)
         return failure_set(f, CODE_PERSIST_BINDING, -EKEYREJECTED,
                            "the header is not the one that the secret was sealed for");
+    memcpy(key_hash, s->persist.sealed.bytes + KEY_HASH_AT, sizeof(key_hash));
     r = derive_passphrase(s->persist.sealed.bytes, token->org, volume_uuid(o->volume), &passphrase,
                           f);
     secret_wipe(&s->persist.sealed);
-    return r < 0 ? r : volume_unlock(o->volume, &passphrase, (int)token->keyslot, &o->key, f);
+    if (r == 0)
+        r = volume_unlock(o->volume, &passphrase, (int)token->keyslot, &o->key, f);
+    if (r < 0)
+        return r;
+    binding_key_hash(o->key.bytes, hash);
+    if (memcmp(hash, key_hash, sizeof(hash)) == 0)
+        return 0;
+    secret_wipe(&o->key);
+    return failure_set(f, CODE_PERSIST_BINDING, -EKEYREJECTED,
+                       "the volume key is not the one that the secret was sealed for");
 }
 
 /* What stands for the org as long as there is none. */
@@ -59,14 +77,15 @@ static int read_org(uint8_t ret[static DERIVE_ORG_SIZE], struct failure *f)
 }
 
 /* The preboot secret, and what the disk has to be when it is used. */
-static int make_content(const struct binding *b, struct secret *ret, struct failure *f)
+static int make_content(const struct opening *o, struct secret *ret, struct failure *f)
 {
     uint8_t bytes[SEAL_CONTENT_SIZE];
     int r = 0;
 
     if (getrandom(bytes, DERIVE_PREBOOT_SIZE, 0) != DERIVE_PREBOOT_SIZE)
         r = failure_set(f, CODE_INTERNAL, -EIO, "no random bytes");
-    binding_hash(b, bytes + DERIVE_PREBOOT_SIZE);
+    binding_hash(&o->binding, bytes + BINDING_AT);
+    binding_key_hash(o->key.bytes, bytes + KEY_HASH_AT);
     if (r == 0)
         r = secret_set(ret, bytes, sizeof(bytes));
     explicit_bzero(bytes, sizeof(bytes));
@@ -138,7 +157,8 @@ static int seal(struct making *m, const uint8_t *pcr7, const struct secret *cont
     struct seal_blob blob;
     int r;
 
-    CHECK(target.place < SEAL_PLACES); /* two are made, and one may have opened the disk */
+    if (target.place >= SEAL_PLACES) /* several renewals in one start that all failed halfway */
+        return failure_set(f, CODE_TPM_COMMAND, -ENOSPC, "no place of the TPM is free");
     r = seal_make(&target, content, &blob, f);
     if (r < 0)
         return r;
@@ -159,7 +179,7 @@ static int make_way(struct making *m, const uint8_t *pcr7, struct way *ret, stru
     ret->token = (struct token_tpm2){ .policy = TOKEN_POLICY_LOCAL };
     r = read_org(ret->token.org, f);
     if (r == 0)
-        r = make_content(b, &content, f);
+        r = make_content(m->o, &content, f);
     if (r == 0)
         r = seal(m, pcr7, &content, &ret->token, f);
     return r < 0 ? r
@@ -286,8 +306,10 @@ void persist_tpm_own(struct stage1 *s, int fd, const struct opening *o)
 
     if (!can(s) || (!s->facts.persist.enrolled && is_noted(fd, volume_uuid(o->volume))))
         return;
-    if (own(s, fd, o, &f) < 0)
+    if (own(s, fd, o, &f) < 0) {
+        s->facts.persist.unowned = code_entry(f.code)->id;
         note(s, "tpm-not-owned", &f);
+    }
 }
 
 int persist_tpm_raise(struct stage1 *s, const struct opening *o, uint64_t epoch, struct failure *f)

@@ -152,6 +152,133 @@ static int parse_config(const struct json_reader *value, struct failure *f)
     return r < 0 ? refuse(f, "its configuration is malformed") : 0;
 }
 
+/* --- Keyslots --- */
+
+/* Limits of a derivation; ours cost 1000 and (64 MiB, 4 rounds, 1 thread). */
+static const struct limit {
+    const char *kind, *key;
+    uint64_t most;
+} limits[] = {
+    { "pbkdf2", "iterations", 100000 },
+    { "argon2id", "time", 16 },
+    { "argon2id", "memory", 131072 }, /* KiB */
+    { "argon2id", "cpus", 4 },
+};
+
+/* The object has this key, once, with a number within the limit. */
+static bool is_within(const struct json_reader *value, const struct limit *limit)
+{
+    struct json_reader object, item;
+    struct json_text key;
+    uint64_t number;
+    unsigned seen = 0;
+    int r = json_reader_object(value, &object);
+
+    while (r == 0 && (r = json_reader_member(&object, &key, &item)) > 0) {
+        r = 0;
+        if (json_text_is(&key, limit->key) && json_reader_number(&item, limit->most, &number) == 0)
+            seen++;
+        else if (json_text_is(&key, limit->key))
+            return false;
+    }
+    return r == 0 && seen == 1;
+}
+
+/* The object has this key, once, with this text or number. */
+static bool says(const struct json_reader *value, const char *name, const char *text,
+                 uint64_t number)
+{
+    struct json_reader object, item;
+    struct json_text key;
+    unsigned seen = 0;
+    int r = json_reader_object(value, &object);
+
+    while (r == 0 && (r = json_reader_member(&object, &key, &item)) > 0) {
+        uint64_t found;
+
+        r = 0;
+        if (!json_text_is(&key, name))
+            continue;
+        if (text ? !text_is(&item, text)
+                 : json_reader_number(&item, number, &found) < 0 || found != number)
+            return false;
+        seen++;
+    }
+    return r == 0 && seen == 1;
+}
+
+static bool is_cheap(const struct json_reader *kdf)
+{
+    unsigned known = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+        if (!says(kdf, "type", limits[i].kind, 0))
+            continue;
+        if (!is_within(kdf, &limits[i]))
+            return false;
+        known++;
+    }
+    return known > 0;
+}
+
+static bool is_own_keyslot(const struct json_reader *value)
+{
+    struct json_reader object, item;
+    struct json_text key;
+    bool area = false, kdf = false;
+    int r = json_reader_object(value, &object);
+
+    while (r == 0 && (r = json_reader_member(&object, &key, &item)) > 0) {
+        r = 0;
+        if (json_text_is(&key, "area"))
+            area = says(&item, "type", "raw", 0) && says(&item, "encryption", BINDING_CIPHER, 0) &&
+                   says(&item, "key_size", NULL, BINDING_KEY_SIZE);
+        else if (json_text_is(&key, "kdf"))
+            kdf = is_cheap(&item);
+    }
+    return r == 0 && area && kdf && says(value, "type", "luks2", 0) &&
+           says(value, "key_size", NULL, BINDING_KEY_SIZE);
+}
+
+static int parse_keyslots(const struct json_reader *value, uint32_t *ret, struct failure *f)
+{
+    struct json_reader keyslots, item;
+    struct json_text key;
+    int r = json_reader_object(value, &keyslots);
+
+    while (r == 0 && (r = json_reader_member(&keyslots, &key, &item)) > 0) {
+        char digits[NUMBER_TEXT_SIZE];
+        uint64_t number;
+
+        r = json_text_copy(&key, digits, sizeof(digits));
+        if (r == 0)
+            r = number_parse(digits, strlen(digits), BINDING_KEYSLOTS_MAX - 1, &number);
+        if (r == 0 && is_own_keyslot(&item))
+            *ret |= 1u << number;
+    }
+    return r < 0 ? refuse(f, "its keyslots are malformed") : 0;
+}
+
+int binding_keyslots(const char *json, size_t size, uint32_t *ret, struct failure *f)
+{
+    struct json_reader whole = json_reader_make(json, size), object, value;
+    struct json_text key;
+    int r = json_reader_object(&whole, &object);
+
+    *ret = 0;
+    while (r == 0 && (r = json_reader_member(&object, &key, &value)) > 0)
+        r = json_text_is(&key, "keyslots") ? parse_keyslots(&value, ret, f) : 0;
+    return r < 0 ? refuse(f, "its keyslots are malformed") : 0;
+}
+
+void binding_key_hash(const uint8_t key[static BINDING_KEY_SIZE],
+                      uint8_t ret[static BINDING_HASH_SIZE])
+{
+    (void)SHA256(key, BINDING_KEY_SIZE, ret);
+}
+
+/* --- The whole --- */
+
 int binding_parse(const char *json, size_t size, const char *uuid, struct binding *ret,
                   struct failure *f)
 {

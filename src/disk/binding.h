@@ -40,6 +40,19 @@ struct binding {
 MUST_USE int binding_parse(const char *json, size_t size, const char *uuid, struct binding *ret,
                            struct failure *f);
 
+/* Which keyslots of that JSON are of the form that Broch makes, one bit for each: key and area of
+ * BINDING_CIPHER, and a derivation that costs no more than ours may (a header that somebody wrote
+ * must not keep stage 1 busy until the watchdog bites, or ask for memory that is not there). A
+ * keyslot of another form is never tried: one of a null cipher opens with any passphrase, and gives
+ * the key that its maker wrote there. Refuses only what is malformed: CODE_PERSIST_BINDING. */
+enum { BINDING_KEYSLOTS_MAX = 32 };
+MUST_USE int binding_keyslots(const char *json, size_t size, uint32_t *ret, struct failure *f);
+
+/* SHA-256 of a volume key (BINDING_KEY_SIZE bytes): sealed beside the hash of the text, because the
+ * header says nothing about it that whoever wrote the header could not write. */
+void binding_key_hash(const uint8_t key[static BINDING_KEY_SIZE],
+                      uint8_t ret[static BINDING_HASH_SIZE]);
+
 /* SHA-256 of the text. */
 void binding_hash(const struct binding *b, uint8_t ret[static BINDING_HASH_SIZE]);
 

@@ -79,6 +79,81 @@ static void test_edits(void **unused)
     }
 }
 
+static uint32_t keyslots(void)
+{
+    uint32_t own;
+
+    assert_int_equal(binding_keyslots(text, strlen(text), &own, &f), 0);
+    return own;
+}
+
+/* One that is not of our form is never tried; what it says comes from whoever wrote the header. */
+static void test_keyslots(void **unused)
+{
+    static const struct {
+        const char *old, *new;
+    } edits[] = {
+        { "\"encryption\":\"aes-xts-plain64\"", "\"encryption\":\"cipher_null-ecb\"" },
+        { "\"encryption\":\"aes-xts-plain64\"", "\"encryption\":\"aes-ecb\"" },
+        { "\"encryption\":\"aes-xts-plain64\"", "\"encryption\":1" },
+        { "\"key_size\":64", "\"key_size\":32" },
+        { "\"key_size\":64", "\"key_size\":64,\"key_size\":64" },
+        { "\"type\":\"raw\"", "\"type\":\"journal\"" },
+        { "\"type\":\"luks2\"", "\"type\":\"reencrypt\"" },
+        { "\"iterations\":1000", "\"iterations\":100001" },
+        { "\"iterations\":1000", "\"iteration\":1000" },
+        { "\"type\":\"pbkdf2\"", "\"type\":\"argon2i\"" },
+        { "\"kdf\":", "\"kd\":" },
+        { "\"area\":", "\"are\":" },
+    };
+
+    (void)unused;
+    memcpy(text, original, sizeof(text));
+    assert_int_equal(keyslots(), 1);
+    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+        memcpy(text, original, sizeof(text));
+        test_header_replace(text, sizeof(text), edits[i].old, edits[i].new);
+        if (keyslots() != 0)
+            fail_msg("taken: %s", edits[i].new);
+    }
+    memcpy(text, original, sizeof(text));
+    test_header_replace(text, sizeof(text), "\"keyslots\":{\"0\"", "\"keyslots\":{\"32\"");
+    {
+        uint32_t own;
+
+        assert_int_equal(binding_keyslots(text, strlen(text), &own, &f), -EKEYREJECTED);
+        assert_int_equal(f.code, CODE_PERSIST_BINDING);
+    }
+}
+
+/* That of the recovery key, as the library writes it, and with a cost that keeps a machine busy. */
+static void test_argon2(void **unused)
+{
+    static const char ours[] =
+        "{\"keyslots\":{\"3\":{\"type\":\"luks2\",\"key_size\":64,\"area\":{\"type\":\"raw\","
+        "\"encryption\":\"aes-xts-plain64\",\"key_size\":64},\"kdf\":{\"type\":\"argon2id\","
+        "\"time\":4,\"memory\":65536,\"cpus\":1}}}}";
+    static const struct {
+        const char *old, *new;
+    } edits[] = {
+        { "\"time\":4", "\"time\":17" },
+        { "\"memory\":65536", "\"memory\":1048576" },
+        { "\"cpus\":1", "\"cpus\":5" },
+        { ",\"cpus\":1", "" },
+    };
+
+    (void)unused;
+    memcpy(text, ours, sizeof(ours));
+    assert_int_equal(keyslots(), 1 << 3);
+    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+        memset(text, 0, sizeof(text));
+        memcpy(text, ours, sizeof(ours));
+        test_header_replace(text, sizeof(text), edits[i].old, edits[i].new);
+        if (keyslots() != 0)
+            fail_msg("taken: %s", edits[i].new);
+    }
+}
+
 /* What may differ is in the hash: a disk with another of them is another disk. */
 static void test_hash(void **unused)
 {
@@ -163,9 +238,10 @@ static void test_table(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_real),  cmocka_unit_test(test_edits),
-        cmocka_unit_test(test_hash),  cmocka_unit_test(test_vector),
-        cmocka_unit_test(test_table), cmocka_unit_test(test_uuid_too_long),
+        cmocka_unit_test(test_real),     cmocka_unit_test(test_edits),
+        cmocka_unit_test(test_keyslots), cmocka_unit_test(test_argon2),
+        cmocka_unit_test(test_hash),     cmocka_unit_test(test_vector),
+        cmocka_unit_test(test_table),    cmocka_unit_test(test_uuid_too_long),
     };
 
     return cmocka_run_group_tests(tests, make_original, NULL);

@@ -22,7 +22,7 @@
 #include "disk/pcrsig.h"
 
 enum {
-    SEAL_CONTENT_SIZE = 64,
+    SEAL_CONTENT_SIZE = 96,
     SEAL_BLOB_MAX = 256,
     SEAL_TICKET_MAX = 96,
     SEAL_PCR_SIZE = 32,

@@ -10,7 +10,8 @@
 #include "disk/epoch.h"
 
 enum {
-    BLOB_VERSION = 2, /* 1 was an object below the storage root key */
+    BLOB_VERSION =
+        3, /* 1 was an object below the storage root key, 2 did not bind the volume key */
     TICKET_VERSION = 1,
     MAGIC_SIZE = 8,
     SUM_SIZE = 32,

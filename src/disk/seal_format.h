@@ -3,7 +3,7 @@
  *
  * Blob, numbers big-endian as the TPM's own:
  *
- *     8  "brochtpm"          2  version, 2
+ *     8  "brochtpm"          2  version, 3
  *     1  place
  *     32 PCR 7 that it is sealed for
  *     32 name of the PCR-policy key, without its algorithm

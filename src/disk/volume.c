@@ -191,25 +191,56 @@ int volume_binding(struct volume *v, struct binding *ret, struct failure *f)
     return binding_parse(json, strlen(json), v->uuid, ret, f);
 }
 
-int volume_unlock(struct volume *v, const struct secret *passphrase, int keyslot,
-                  struct secret *ret_key, struct failure *f)
+static int own_keyslots(struct volume *v, uint32_t *ret, struct failure *f)
+{
+    const char *json = NULL;
+    int r = crypt_dump_json(v->device, &json, 0);
+
+    if (r < 0 || !json)
+        return fail(f, CODE_PERSIST_BINDING, r, "the disk's header cannot be shown");
+    return binding_keyslots(json, strlen(json), ret, f);
+}
+
+static int unlock_one(struct volume *v, const struct secret *passphrase, int keyslot,
+                      struct secret *ret_key, struct failure *f)
 {
     _cleanup_secret_ struct secret key = SECRET_INIT;
     size_t size = BINDING_KEY_SIZE;
     int r;
 
     library_words[0] = '\0';
-    if (crypt_get_volume_key_size(v->device) != BINDING_KEY_SIZE)
-        return failure_set(f, CODE_PERSIST_BINDING, -EKEYREJECTED,
-                           "the disk's key has %d bits instead of %d",
-                           8 * crypt_get_volume_key_size(v->device), 8 * BINDING_KEY_SIZE);
-    r = crypt_volume_key_get(v->device, keyslot == VOLUME_ANY ? CRYPT_ANY_SLOT : keyslot,
-                             (char *)key.bytes, &size, (const char *)passphrase->bytes,
-                             passphrase->size);
+    r = crypt_volume_key_get(v->device, keyslot, (char *)key.bytes, &size,
+                             (const char *)passphrase->bytes, passphrase->size);
     if (r < 0)
         return failure_set(f, CODE_PERSIST_KEY, r, "this key does not open the disk (%s)",
                            library_words[0] ? library_words : strerror(-r));
     return secret_set(ret_key, key.bytes, size);
+}
+
+int volume_unlock(struct volume *v, const struct secret *passphrase, int keyslot,
+                  struct secret *ret_key, struct failure *f)
+{
+    uint32_t own;
+    int r = own_keyslots(v, &own, f);
+
+    if (r < 0)
+        return r;
+    if (crypt_get_volume_key_size(v->device) != BINDING_KEY_SIZE)
+        return failure_set(f, CODE_PERSIST_BINDING, -EKEYREJECTED,
+                           "the disk's key has %d bits instead of %d",
+                           8 * crypt_get_volume_key_size(v->device), 8 * BINDING_KEY_SIZE);
+    if (keyslot != VOLUME_ANY &&
+        !(keyslot >= 0 && keyslot < BINDING_KEYSLOTS_MAX && own & 1u << (unsigned)keyslot))
+        return failure_set(f, CODE_PERSIST_BINDING, -EKEYREJECTED,
+                           "the disk's keyslot %d is not of the form that Broch makes", keyslot);
+    if (keyslot != VOLUME_ANY)
+        return unlock_one(v, passphrase, keyslot, ret_key, f);
+    r = failure_set(f, CODE_PERSIST_KEY, -EPERM, "no keyslot is of the form that Broch makes");
+    for (int slot = 0; r < 0 && slot < BINDING_KEYSLOTS_MAX; slot++) {
+        if (own & 1u << (unsigned)slot)
+            r = unlock_one(v, passphrase, slot, ret_key, f);
+    }
+    return r;
 }
 
 static int note_node(struct volume *v, const struct binding *b,
@@ -315,6 +346,38 @@ int volume_unlock_recovery(struct volume *v, const struct secret *digits, struct
     return r;
 }
 
+static bool has_token(struct volume *v, int keyslot)
+{
+    int tokens = crypt_token_max(CRYPT_LUKS2);
+
+    for (int token = 0; token < tokens; token++) {
+        if (is_assigned(v, token, keyslot))
+            return true;
+    }
+    return false;
+}
+
+/* Removes keyslots that a power cut left without their token. They are told from those that
+ * somebody added with another tool by their derivation, which is exactly ours. */
+static int remove_orphans(struct volume *v, const struct crypt_pbkdf_type *ours, struct failure *f)
+{
+    int slots = crypt_keyslot_max(CRYPT_LUKS2);
+
+    for (int slot = 0; slot < slots; slot++) {
+        struct crypt_pbkdf_type found;
+
+        if (crypt_keyslot_status(v->device, slot) == CRYPT_SLOT_INACTIVE || has_token(v, slot) ||
+            crypt_keyslot_get_pbkdf(v->device, slot, &found) < 0)
+            continue;
+        if (strcmp(found.type, ours->type) != 0 || found.iterations != ours->iterations ||
+            found.max_memory_kb != ours->max_memory_kb)
+            continue;
+        if (crypt_keyslot_destroy(v->device, slot) < 0)
+            return fail(f, CODE_PERSIST_HEADER, -EIO, "a keyslot cannot be removed");
+    }
+    return 0;
+}
+
 static bool is_kept(const int *kept, size_t count, int token)
 {
     for (size_t i = 0; i < count; i++) {
@@ -365,15 +428,16 @@ int volume_set_tpm(struct volume *v, const struct secret *key, const struct volu
                    size_t count, struct failure *f)
 {
     enum { ROUTES_MAX = 2 }; /* for now, and for a change that is coming */
-    int kept[ROUTES_MAX];
+    int kept[ROUTES_MAX], r;
 
     CHECK(count <= ROUTES_MAX);
-    for (size_t i = 0; i < count; i++) {
+    r = remove_orphans(v, &tpm_pbkdf, f);
+    for (size_t i = 0; r == 0 && i < count; i++) {
         kept[i] = add_route(v, key, &routes[i], f);
         if (kept[i] < 0)
             return kept[i];
     }
-    return remove_others(v, TOKEN_TYPE_TPM2, kept, count, f);
+    return r < 0 ? r : remove_others(v, TOKEN_TYPE_TPM2, kept, count, f);
 }
 
 int volume_set_recovery(struct volume *v, const struct secret *key, const struct secret *digits,
@@ -381,8 +445,10 @@ int volume_set_recovery(struct volume *v, const struct secret *key, const struct
 {
     char json[TOKEN_SIZE_MAX];
     struct line l = line_make(json, sizeof(json));
-    int slot = add_keyslot(v, key, digits, &recovery_pbkdf, f), token;
+    int slot = remove_orphans(v, &recovery_pbkdf, f), token;
 
+    if (slot == 0)
+        slot = add_keyslot(v, key, digits, &recovery_pbkdf, f);
     if (slot < 0)
         return slot;
     token_recovery_encode((unsigned)slot, &l);

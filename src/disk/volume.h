@@ -52,7 +52,9 @@ MUST_USE int volume_doom(struct volume *v, struct failure *f);
 /* What the header says the volume is; refused when it is not what Broch makes. */
 MUST_USE int volume_binding(struct volume *v, struct binding *ret, struct failure *f);
 
-/* The volume key, by a passphrase. `keyslot` is a number, or VOLUME_ANY. Only for what
+/* The volume key, by a passphrase. `keyslot` is a number, or VOLUME_ANY: any of those that
+ * binding_keyslots() takes for ours, one after the other. A number that it does not is
+ * CODE_PERSIST_BINDING. Only for what
  * volume_open() opened: of a volume that it just formatted, the library gives the key to anybody.
  */
 enum { VOLUME_ANY = -1 };

@@ -100,12 +100,12 @@ static void reopen(struct disk *d)
     assert_int_equal(volume_open(d->path, &d->volume, &d->f), 0);
 }
 
-/* As `cryptsetup luksAddKey` does: a keyslot without a token of ours. */
-static void add_other_key(struct disk *d, uint8_t byte)
+/* A keyslot without a token of ours. */
+static void add_key(struct disk *d, uint8_t byte, uint32_t iterations)
 {
     const struct crypt_pbkdf_type quick = { .type = CRYPT_KDF_PBKDF2,
                                             .hash = "sha256",
-                                            .iterations = 1000,
+                                            .iterations = iterations,
                                             .flags = CRYPT_PBKDF_NO_BENCHMARK };
     struct secret p = passphrase(byte);
     struct crypt_device *device;
@@ -117,6 +117,12 @@ static void add_other_key(struct disk *d, uint8_t byte)
                                                 d->key.size, (const char *)p.bytes, p.size) >= 0);
     crypt_free(device);
     reopen(d);
+}
+
+/* As `cryptsetup luksAddKey` does. */
+static void add_other_key(struct disk *d, uint8_t byte)
+{
+    add_key(d, byte, 2000);
 }
 
 static void check_slots(struct disk *d, unsigned tpm, unsigned recovery)
@@ -219,6 +225,26 @@ static void test_recovery_alone(void **state)
     assert_int_equal(key.size, 0);
 }
 
+/* A keyslot that a power cut left without its token goes with the next one; whoever added another
+ * by hand keeps it. */
+static void test_orphans(void **state)
+{
+    struct disk *d = *state;
+    struct volume_slots slots;
+
+    set_tpm(d, (const uint8_t[]){ 1 }, 1);
+    set_recovery(d, 2);
+    add_key(d, 3, 1000);
+    add_key(d, 4, 2000);
+    set_tpm(d, (const uint8_t[]){ 5 }, 1);
+    assert_int_equal(volume_count_slots(d->volume, &slots, &d->f), 0);
+    assert_int_equal(slots.tpm, 1);
+    assert_int_equal(slots.recovery, 1);
+    assert_int_equal(slots.other, 1);
+    assert_false(opens(d, 1) || opens(d, 3));
+    assert_true(opens(d, 2) && opens(d, 4) && opens(d, 5));
+}
+
 /* Any number of times: the area of keyslots does not fill up. */
 static void test_many_times(void **state)
 {
@@ -317,6 +343,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tpm_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recovery_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recovery_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_orphans, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wipe, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cut, setup, teardown),

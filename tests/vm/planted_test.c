@@ -114,6 +114,30 @@ static void test_key_size(void **state)
     start_refused(place, "BR-PERSIST-BINDING");
 }
 
+/* A keyslot of a null cipher gives the volume key that its maker wrote there, for any passphrase.
+ * Here the TPM's says so: it is not tried, and nobody is asked for another one. */
+static void test_null_keyslot(void **state)
+{
+    struct place *place = *state;
+
+    edit_headers(place, "\"keyslots\":", "aes-xts-plain64", "cipher_null-ecb");
+    start_refused(place, "BR-PERSIST-BINDING");
+}
+
+/* The same where a person is asked, because the TPM knows nothing: the true key opens nothing. */
+static void test_null_keyslot_recovery(void **state)
+{
+    struct place *place = *state;
+
+    edit_headers(place, "\"keyslots\":", "aes-xts-plain64", "cipher_null-ecb");
+    edit_headers(place, "\"keyslots\":", "aes-xts-plain64", "cipher_null-ecb");
+    replace_tpm(place);
+    start(place);
+    expect_prompt(place, "BR-UNSEAL-TPM");
+    assert_int_equal(vm_type(place->vm, opened_key, &place->f), 0);
+    assert_int_equal(vm_wait_prompt(place->vm, "(try 2 of 3): ", PATIENCE_NS, &place->f), 0);
+}
+
 /* --- Another volume --- */
 
 /* A volume of the attacker's own, with this label, UUID and layout, and with the machine's tokens:
@@ -221,6 +245,7 @@ static void add_keyslot(struct place *place, struct planted *p)
     assert_int_equal(derive_owner(&key, binding.uuid, &p->owner, &place->f), 0);
     memset(p->content, 0x5a, DERIVE_PREBOOT_SIZE);
     binding_hash(&binding, p->content + DERIVE_PREBOOT_SIZE);
+    binding_key_hash(key.bytes, p->content + DERIVE_PREBOOT_SIZE + BINDING_HASH_SIZE);
     assert_int_equal(derive_passphrase(p->content, token.org, binding.uuid, &passphrase, &place->f),
                      0);
     assert_int_equal(volume_set_tpm(v, &key, &route, 1, &place->f), 0);
@@ -269,20 +294,41 @@ static void test_planted_secret(void **state)
 }
 
 /* The twin: there is nothing else that keeps him out. */
+static void plant_as_owner(struct place *place, struct planted *p)
+{
+    char digits[2 * DERIVE_SIZE + 1];
+    _cleanup_free_ char *owner = NULL;
+
+    hex_encode(p->owner.bytes, p->owner.size, digits);
+    owner = text_make("hex:%s", digits);
+    assert_true(plant_secret(place, p, owner));
+    secret_wipe(&p->owner);
+}
+
 static void test_owner_secret(void **state)
 {
     struct place *place = *state;
     struct planted p = { .owner = SECRET_INIT };
-    char digits[2 * DERIVE_SIZE + 1];
-    _cleanup_free_ char *owner = NULL;
 
     make_planted(place, &p);
-    hex_encode(p.owner.bytes, p.owner.size, digits);
-    owner = text_make("hex:%s", digits);
-    assert_true(plant_secret(place, &p, owner));
+    plant_as_owner(place, &p);
     start(place);
     expect_opened_by_tpm(place);
-    secret_wipe(&p.owner);
+}
+
+/* The secret says which volume key belongs to it: a keyslot that gives another one is refused, as
+ * if somebody had written all of the volume anew. */
+static void test_other_volume_key(void **state)
+{
+    struct place *place = *state;
+    struct planted p = { .owner = SECRET_INIT };
+
+    make_planted(place, &p);
+    p.content[SEAL_CONTENT_SIZE - 1] ^= 1;
+    assert_int_equal(
+        file_write(place_path(place, "content"), p.content, sizeof(p.content), 0600, &place->f), 0);
+    plant_as_owner(place, &p);
+    start_refused(place, "BR-PERSIST-BINDING");
 }
 
 /* --- No volume --- */
@@ -343,6 +389,8 @@ int main(void)
     const struct CMUnitTest all[] = {
         SAMPLE,
         TEST(test_ecb),
+        TEST(test_null_keyslot),
+        TEST(test_null_keyslot_recovery),
         TEST(test_sector_size),
         TEST(test_offset),
         TEST(test_tweak),
@@ -351,6 +399,7 @@ int main(void)
         TEST(test_planted_weak_volume),
         TEST(test_not_empty),
         TEST(test_owner_secret),
+        TEST(test_other_volume_key),
         TEST(test_empty),
     };
     const char *filter = getenv("BROCH_TEST");
