@@ -141,6 +141,8 @@ void ending_fail(struct stage1 *s, const char *step, const struct failure *f)
     uint64_t wait_s = STAGE1_HALT_S;
 
     secret_wipe(&s->persist.sealed); /* a halted machine stands around */
+    if (s->persist.key)
+        secret_wipe(s->persist.key); /* only a failed check leaves it there */
     marker_fail(step, clock_us(), f->code, f->text, marker);
     console_line(s->kmsg_fd, CONSOLE_ERROR, marker);
     /* Something that could still be unsealed must not stand around. */

@@ -78,6 +78,7 @@ static void add_persist(const struct facts *f, struct line *l)
         const char *key, *value;
     } const texts[] = { { "route", p->route },
                         { "refusal", p->refusal },
+                        { "unowned", p->unowned },
                         { "uuid", p->uuid },
                         { "device", p->device } };
 

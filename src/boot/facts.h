@@ -26,10 +26,11 @@ struct facts_persist {
     bool open;         /* else /var and /home are volatile */
     const char *route; /* "tpm", "recovery" or "new"; NULL when it is not open */
     const char
-        *refusal;    /* id of the code why the TPM did not open it; NULL: it did, or has nothing */
-    char uuid[40];   /* of its LUKS header; empty when there is none */
-    char device[16]; /* "dm-1"; empty when it is not open */
-    bool enrolled;   /* the TPM route was made or renewed in this boot */
+        *refusal; /* id of the code why the TPM did not open it; NULL: it did, or has nothing */
+    const char *unowned; /* id of the code why the TPM is not this disk's; NULL: it is, or none */
+    char uuid[40];       /* of its LUKS header; empty when there is none */
+    char device[16];     /* "dm-1"; empty when it is not open */
+    bool enrolled;       /* the TPM route was made or renewed in this boot */
     unsigned tpm_commands;
 };
 

@@ -154,7 +154,7 @@ static void test_longest(void **unused)
         f.pcr7.read = f.pcr11.read = f.pcr12.read = true;
         f.persist.open = f.persist.enrolled = true;
         f.persist.route = "recovery";
-        f.persist.refusal = "BR-PERSIST-THE-LONGEST-CODE";
+        f.persist.refusal = f.persist.unowned = "BR-PERSIST-THE-LONGEST-CODE";
         f.persist.uuid[sizeof(f.persist.uuid) - 1] = '\0';
         f.persist.device[sizeof(f.persist.device) - 1] = '\0';
         f.step_count = 0;

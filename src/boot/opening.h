@@ -10,5 +10,6 @@ struct opening {
     struct volume *volume;
     struct secret key; /* of the volume */
     struct binding binding;
+    bool mapped;                 /* the kernel has the key, until volume_deactivate() */
     char node[VOLUME_NODE_SIZE]; /* what it is mapped as */
 };

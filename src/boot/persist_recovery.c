@@ -46,7 +46,11 @@ int persist_recovery_make(struct stage1 *s, const struct opening *o, struct fail
         return r;
     if (prompt_open(s, &unseen) < 0) {
         stage1_note(s, "recovery-key-unseen", unseen.text);
-        return 0;
+        if (s->facts.persist.enrolled)
+            return 0;
+        return failure_set(f, CODE_PERSIST_MAKE, -ENODEV,
+                           "no console shows the recovery key, and the TPM does not open the disk: "
+                           "nobody would ever");
     }
     show(&digits);
     prompt_close();

@@ -4,7 +4,8 @@
 #include "boot/opening.h"
 #include "boot/stage1.h"
 
-/* The first one of a disk that is being made. One that nobody could see is noted. */
+/* The first one of a disk that is being made. One that nobody could see is noted;
+ * without a way by the TPM it is CODE_PERSIST_MAKE, because nobody would ever open the disk. */
 MUST_USE int persist_recovery_make(struct stage1 *s, const struct opening *o, struct failure *f);
 
 /* Another one in place of the former, which opens the disk until the new one is in. Where there is

@@ -42,6 +42,7 @@ int persist_wipe(struct stage1 *s, const char *device, struct opening *o, struct
     if (r == 0) {
         persist_tpm_release(s, o);
         r = volume_deactivate(o->volume, f);
+        o->mapped = r < 0;
     }
     if (r == 0)
         r = destroy(s, device, o, f);

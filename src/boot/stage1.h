@@ -46,7 +46,8 @@ struct stage1_persist {
     struct luks_header header; /* as an attacker may have written it */
     bool policy_known;
     struct seal_policy policy; /* of this generation */
-    struct secret sealed;      /* what the TPM gave: the preboot secret, then the binding's hash */
+    struct secret sealed;      /* what the TPM gave: the preboot secret, and what it is for */
+    struct secret *key;        /* the volume key while it is at hand, or NULL: for ending_fail() */
     unsigned token;            /* the one that it came from */
     unsigned places;           /* in the TPM, of that or of newer ones: a set (disk/seal.h) */
     struct failure refusal;    /* why it gave none; FAILURE_NONE when nothing was sealed */

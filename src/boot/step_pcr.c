@@ -7,25 +7,68 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/number.h"
+#include "boot/clock.h"
 #include "boot/stage1.h"
 #include "sys/attribute.h"
+#include "sys/efivars.h"
 
 enum {
     PCR_SECURE_BOOT = 7,
     PCR_KERNEL = 11,
     PCR_COMMAND_LINE = 12,
     CAP_RANDOM_SIZE = 32,
+    TPM_DEADLINE_S = 20, /* as long as the slowest probe, well below the watchdog's */
 };
 
-/* No TPM, or one of version 1, is a fact and no failure; one that does not answer is a failure. */
-static int open_tpm(struct stage1 *s, struct failure *f)
+/* The boot stub says which PCR it measured the boot file into, if it did (UAPI.5): then there is a
+ * TPM, whatever the kernel has found until now. */
+static bool stub_measured(const struct stage1 *s)
+{
+    uint8_t value[8]; /* "11" in UTF-16 */
+
+    return s->efivars_fd >= 0 && efivars_read(s->efivars_fd, "StubPcrKernelImage",
+                                              EFIVARS_GUID_LOADER, value, sizeof(value)) != -ENOENT;
+}
+
+static int look_for_tpm(uint64_t *ret_version)
+{
+    return attribute_read_number(AT_FDCWD, "/sys/class/tpm/tpm0/tpm_version_major", 99,
+                                 ret_version);
+}
+
+/* Its driver may be slow, or wait for another one. */
+static int wait_for_tpm(struct stage1 *s, uint64_t *ret_version)
+{
+    const uint64_t deadline_ns = clock_ns() + TPM_DEADLINE_S * NS_PER_S;
+    int r = look_for_tpm(ret_version);
+
+    while (r < 0 && clock_ns() < deadline_ns) {
+        r = devices_settle(&s->devices);
+        if (r >= 0)
+            r = look_for_tpm(ret_version);
+        if (r < 0 && devices_wait(&s->devices, deadline_ns - clock_ns()) < 0)
+            break;
+    }
+    return r;
+}
+
+/* No TPM, or one of version 1, is a fact and no failure; one that does not answer is a failure. So
+ * is one that the firmware had and the kernel has not: uncapped, it would give to the running
+ * system what is stage 1's, should it appear later. */
+static int open_tpm(struct stage1 *s, bool wait, struct failure *f)
 {
     uint64_t version = 0;
     int r;
 
     if (s->tpm_present)
         return 0;
-    r = attribute_read_number(AT_FDCWD, "/sys/class/tpm/tpm0/tpm_version_major", 99, &version);
+    r = look_for_tpm(&version);
+    if (r < 0 && stub_measured(s)) {
+        r = wait ? wait_for_tpm(s, &version) : r;
+        if (r < 0)
+            return failure_set(f, f->code, -ENODEV, "the firmware has a TPM, the kernel has none");
+    }
     s->tpm_present = r == 0 && version == 2;
     s->facts.tpm = s->tpm_present ? FACTS_ON : FACTS_OFF;
     if (!s->tpm_present)
@@ -59,7 +102,7 @@ static int measure(const void *bytes, size_t size, const char *what, struct fail
 int step_pcr_enter(struct stage1 *s, struct failure *f)
 {
     static const char word[] = "enter-initrd";
-    int r = open_tpm(s, f);
+    int r = open_tpm(s, true, f);
 
     return r < 0 || !s->tpm_present ? r : measure(word, strlen(word), word, f);
 }
@@ -70,7 +113,7 @@ int step_pcr_cap(struct stage1 *s, struct failure *f)
 {
     static const char word[] = "leave-initrd";
     uint8_t cap[sizeof(word) - 1 + CAP_RANDOM_SIZE];
-    int r = open_tpm(s, f);
+    int r = open_tpm(s, false, f);
 
     if (r < 0 || !s->tpm_present)
         return r;

@@ -19,10 +19,17 @@
 #include "disk/partition_table.h"
 #include "disk/recovery_key.h"
 #include "disk/volume.h"
+#include "sys/feeder.h"
 
 #define MAPPED "/dev/mapper/" VOLUME_NAME
 
-enum { TRIES = 3, NODE_PATH_SIZE = sizeof("/dev/") + PARTITION_NAME_MAX };
+enum {
+    TRIES = 3,
+    FEED_MS = 10000, /* drivers that take no timeout of ours bite after 30 s */
+    FEED_LIMIT_MS = 10 * 60 * 1000,
+};
+
+enum { NODE_PATH_SIZE = sizeof("/dev/") + PARTITION_NAME_MAX };
 
 static void node_path(const struct partition_device *d, char ret[static NODE_PATH_SIZE])
 {
@@ -147,6 +154,14 @@ static int check_owner(const struct stage1 *s, struct failure *f)
     return r;
 }
 
+static int map(struct opening *o, struct failure *f)
+{
+    int r = volume_activate(o->volume, &o->binding, &o->key, o->node, f);
+
+    o->mapped = r == 0;
+    return r;
+}
+
 /* In this order a power cut at any moment leaves either a disk that says it is unfinished, which
  * nothing was ever written to, or one that opens. The TPM gets its owner only afterwards (use()):
  * its authorization follows from the volume key, and must not be that of a disk that is gone. */
@@ -157,7 +172,6 @@ static int make(struct stage1 *s, const char *device, struct opening *o, struct 
     if (r < 0)
         return r;
     stage1_note(s, "persist", "made anew");
-    stage1_alive(s); /* a wipe may have come before */
     s->facts.persist.route = "new";
     if (s->persist.content == PERSIST_EMPTY) /* else it was adopted before */
         r = adopt_table(s, f);
@@ -165,14 +179,12 @@ static int make(struct stage1 *s, const char *device, struct opening *o, struct 
         r = persist_mark(device, true, f);
     if (r == 0)
         r = volume_format(device, &o->volume, &o->key, f);
-    stage1_alive(s);
     if (r == 0)
         r = volume_binding(o->volume, &o->binding, f);
     if (r == 0)
-        r = volume_activate(o->volume, &o->binding, &o->key, o->node, f);
+        r = map(o, f);
     if (r == 0)
         r = persist_make_filesystem(MAPPED, o->binding.btrfs, STAGE1_NEW_ROOT, STAGE1_PERSIST, f);
-    stage1_alive(s);
     if (r == 0) {
         persist_tpm_enroll(s, o);
         r = persist_recovery_make(s, o, f);
@@ -190,7 +202,7 @@ static int open_disk(struct stage1 *s, const char *device, struct opening *o, st
         r = volume_binding(o->volume, &o->binding, f);
     if (r == 0)
         r = unlock(s, o, f);
-    return r < 0 ? r : volume_activate(o->volume, &o->binding, &o->key, o->node, f);
+    return r < 0 ? r : map(o, f);
 }
 
 /* --- The whole --- */
@@ -313,13 +325,43 @@ static int open_or_make(struct stage1 *s, struct opening *o, struct failure *f)
     return r < 0 ? r : use(s, o, &wipe, f);
 }
 
+/* A machine that failed may stand around for minutes: the volume key must not stay in its kernel.
+ */
+static void unmap(struct stage1 *s, const struct opening *o)
+{
+    struct failure f = FAILURE_NONE;
+
+    (void)umount2(STAGE1_NEW_ROOT "/var/lib/broch", MNT_DETACH);
+    (void)umount2(STAGE1_NEW_ROOT "/home", MNT_DETACH);
+    (void)umount2(STAGE1_NEW_ROOT "/var", MNT_DETACH);
+    (void)umount2(STAGE1_PERSIST, MNT_DETACH); /* as far as each of them is there */
+    if (volume_deactivate(o->volume, &f) < 0)
+        stage1_note(s, "disk-still-mapped", f.text);
+}
+
+/* Mounting a filesystem after a power cut, deriving a key from a person's, overwriting a header:
+ * each is one call, and none of them tells how long it will take. */
+static void forget_secrets(void *context)
+{
+    struct stage1 *s = context;
+
+    secret_wipe(&s->persist.sealed);
+}
+
+static void speak(void *context)
+{
+    stage1_alive(context);
+}
+
 int step_persist(struct stage1 *s, struct failure *f)
 {
     struct opening o = { .volume = NULL };
+    struct feeder feeder;
     int r;
 
     if (!s->persist.there)
         return 0;
+    s->persist.key = &o.key;
     if (s->persist.content == PERSIST_FOREIGN)
         return failure_set(f, CODE_PERSIST_FOREIGN, -EKEYREJECTED,
                            "%s holds something that Broch did not make", s->persist.device.name);
@@ -328,10 +370,19 @@ int step_persist(struct stage1 *s, struct failure *f)
         r = devices_request(&s->devices, INITRD_REQUEST_PERSIST, f);
     if (r == 0 && mkdir(STAGE1_PERSIST, 0700) < 0)
         r = failure_set(f, CODE_PERSIST_MOUNT, -errno, "cannot make " STAGE1_PERSIST);
+    feeder = feeder_start(&(const struct feeder_work){ .every_ms = FEED_MS,
+                                                       .limit_ms = FEED_LIMIT_MS,
+                                                       .prepare = forget_secrets,
+                                                       .speak = speak,
+                                                       .context = s });
     if (r == 0)
         r = open_or_make(s, &o, f);
+    if (r < 0 && o.mapped)
+        unmap(s, &o);
+    feeder_stop(&feeder);
     volume_close(o.volume);
     secret_wipe(&o.key);
+    s->persist.key = NULL;
     secret_wipe(&s->persist.sealed);
     (void)rmdir(STAGE1_PERSIST); /* an empty folder harms nobody */
     return r;

@@ -20,6 +20,7 @@
 #include "sys/mount.h"
 #include "sys/uevent.h"
 
+#define LOOK_NS      (10 * NS_PER_S) /* the watchdog wants to hear of us */
 #define BLOCK_FOLDER "/sys/class/block"
 
 enum {
@@ -368,8 +369,10 @@ static int search(struct stage1 *s, scan_each each, struct scan *ret, struct fai
                                s->slot_uuid.text);
         if (verdict == PARTITION_MISSING)
             return failure_set(f, f->code, -ENODEV, "nothing in %d s", DEADLINE_S);
+        stage1_alive(s);
         if (r >= 0)
-            r = devices_wait(&s->devices, deadline_ns - now_ns);
+            r = devices_wait(&s->devices,
+                             deadline_ns - now_ns < LOOK_NS ? deadline_ns - now_ns : LOOK_NS);
         if (r < 0)
             return failure_set(f, f->code, r, "cannot look for devices: %s", strerror(-r));
     }

@@ -47,6 +47,11 @@ static void add_dangers(const struct shown *s, struct text *t)
              "its login; of the disk alone reads nothing\n"
              "would break   a cleared or exchanged TPM, Secure Boot off or with other keys, "
              "another main board: then the recovery key opens it\n");
+    if (s->state.unowned[0])
+        text_addf(t,
+                  "not owned     %s: whoever owns the TPM can lower its epoch, and then start an "
+                  "older generation that opens the disk\n",
+                  s->state.unowned);
 }
 
 /* Nothing where there is none. */
@@ -171,6 +176,8 @@ void shown_add_json(const struct shown *s, struct text *t)
     text_addf(t, "\"partition\":\"%s\",\"route\":\"%s\",\"refusal\":", s->state.partition,
               s->state.route);
     add_json_text(s->state.refusal, t);
+    text_add(t, ",\"unowned\":");
+    add_json_text(s->state.unowned, t);
     text_addf(t, ",\"keyslots\":{\"tpm\":%u,\"recovery\":%u,\"other\":%u},", s->slots.tpm,
               s->slots.recovery, s->slots.other);
     text_addf(t, "\"recovery\":\"%s\",", s->state.confirmed ? "confirmed" : "unconfirmed");

@@ -52,16 +52,17 @@ static void test_json(void **state)
 
     (void)state;
     shown_add_json(&plain, &t);
-    assert_string_equal(
-        text_string(&t),
-        "{\"schema\":1,\"state\":\"open\",\"uuid\":\"" UUID "\",\"device\":\"dm-1\","
-        "\"partition\":\"/dev/vda3\",\"route\":\"tpm\",\"refusal\":null,"
-        "\"keyslots\":{\"tpm\":1,\"recovery\":1,\"other\":0},\"recovery\":\"unconfirmed\","
-        "\"tpm\":[{\"pcr7\":\"" PCR "\",\"now\":true}],"
-        "\"epoch\":{\"tpm\":2,\"generation\":3},"
-        "\"bound\":[\"tpm\",\"secure-boot-keys\",\"signed-boot-file\",\"epoch\"],"
-        "\"thief\":\"login\",\"would_break\":[\"tpm-cleared\",\"tpm-exchanged\","
-        "\"secure-boot-off\",\"secure-boot-keys-changed\"],\"requests\":[]}\n");
+    assert_string_equal(text_string(&t),
+                        "{\"schema\":1,\"state\":\"open\",\"uuid\":\"" UUID
+                        "\",\"device\":\"dm-1\","
+                        "\"partition\":\"/dev/vda3\",\"route\":\"tpm\",\"refusal\":null,"
+                        "\"unowned\":null,\"keyslots\":{\"tpm\":1,\"recovery\":1,\"other\":0},"
+                        "\"recovery\":\"unconfirmed\","
+                        "\"tpm\":[{\"pcr7\":\"" PCR "\",\"now\":true}],"
+                        "\"epoch\":{\"tpm\":2,\"generation\":3},"
+                        "\"bound\":[\"tpm\",\"secure-boot-keys\",\"signed-boot-file\",\"epoch\"],"
+                        "\"thief\":\"login\",\"would_break\":[\"tpm-cleared\",\"tpm-exchanged\","
+                        "\"secure-boot-off\",\"secure-boot-keys-changed\"],\"requests\":[]}\n");
 }
 
 /* No way by the TPM, keys that are not ours, a confirmed key: what is said of each. */
@@ -88,6 +89,21 @@ static void test_other_states(void **state)
     assert_non_null(strstr(text_string(&t), "\"refusal\":\"BR-UNSEAL-TPM\""));
     assert_non_null(strstr(text_string(&t), "\"tpm\":[],\"epoch\":{\"tpm\":null,"));
     assert_non_null(strstr(text_string(&t), "\"bound\":[],\"thief\":\"nothing\""));
+}
+
+/* The TPM opens the disk, and somebody else owns it. */
+static void test_unowned(void **state)
+{
+    _cleanup_text_ struct text t = TEXT_INIT;
+    struct shown s = plain;
+
+    (void)state;
+    (void)snprintf(s.state.unowned, sizeof(s.state.unowned), "BR-TPM-OWNED");
+    shown_add_table(&s, &t);
+    assert_non_null(strstr(text_string(&t), "not owned     BR-TPM-OWNED: "));
+    text_clear(&t);
+    shown_add_json(&s, &t);
+    assert_non_null(strstr(text_string(&t), "\"unowned\":\"BR-TPM-OWNED\""));
 }
 
 static void test_requests(void **state)
@@ -124,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_table), cmocka_unit_test(test_json),
                                         cmocka_unit_test(test_other_states),
+                                        cmocka_unit_test(test_unowned),
                                         cmocka_unit_test(test_requests) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

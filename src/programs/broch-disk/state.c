@@ -32,11 +32,9 @@ static void take(const struct json_text *key, const struct json_reader *value,
 static int parse_persist(const struct json_reader *value, struct state *s)
 {
     char word[STATE_WORD_SIZE] = "";
-    const struct wanted wanted[] = { { "state", word },
-                                     { "route", s->route },
-                                     { "refusal", s->refusal },
-                                     { "uuid", s->uuid },
-                                     { "device", s->device } };
+    const struct wanted wanted[] = { { "state", word },         { "route", s->route },
+                                     { "refusal", s->refusal }, { "unowned", s->unowned },
+                                     { "uuid", s->uuid },       { "device", s->device } };
     struct json_reader object, item;
     struct json_text key;
     int r = json_reader_object(value, &object);

@@ -12,6 +12,7 @@ struct state {
     bool open;                     /* else /var is volatile, and all the rest is empty */
     char route[STATE_WORD_SIZE];   /* "tpm", "recovery", "new" */
     char refusal[STATE_WORD_SIZE]; /* why the TPM did not open it; empty: it did, or has nothing */
+    char unowned[STATE_WORD_SIZE]; /* why the TPM is not this disk's; empty: it is */
     char uuid[STATE_WORD_SIZE];
     char device[STATE_WORD_SIZE];    /* "dm-1" */
     char partition[STATE_PATH_SIZE]; /* "/dev/vda3", what lies below the device */

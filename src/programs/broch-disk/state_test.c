@@ -21,12 +21,14 @@ static void test_open(void **unused)
 {
     (void)unused;
     assert_int_equal(parse("{\"schema\": 1, \"persist\": {\"state\": \"open\", \"route\": \"tpm\", "
-                           "\"refusal\": null, \"uuid\": \"" UUID "\", \"device\": \"dm-1\", "
+                           "\"refusal\": null, \"unowned\": \"BR-TPM-OWNED\", \"uuid\": \"" UUID
+                           "\", \"device\": \"dm-1\", "
                            "\"enrolled\": false, \"tpm_commands\": 9}, \"steps\": []}"),
                      0);
     assert_true(s.open);
     assert_string_equal(s.route, "tpm");
     assert_string_equal(s.refusal, "");
+    assert_string_equal(s.unowned, "BR-TPM-OWNED");
     assert_string_equal(s.uuid, UUID);
     assert_string_equal(s.device, "dm-1");
 }
