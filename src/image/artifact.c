@@ -18,7 +18,7 @@
 #include "image/slot_file.h"
 #include "sys/file.h"
 #include "update/archive.h"
-#include "update/pe_section.h"
+#include "trust/pe_section.h"
 
 enum { SECTOR = 512, GPT_NAME_AT = 56 };
 

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "base/failure.h"
-#include "image/span.h"
+#include "base/span.h"
 #include "trust/manifest.h"
 
 enum artifact_kind {

@@ -9,10 +9,10 @@
 #include "base/failure.h"
 #include "boot/cmdline.h"
 #include "disk/pcrsig.h"
-#include "image/authenticode.h"
-#include "image/span.h"
+#include "trust/authenticode.h"
+#include "base/span.h"
 #include "trust/digest.h"
-#include "update/pe_section.h"
+#include "trust/pe_section.h"
 
 struct boot_file {
     struct span bytes;

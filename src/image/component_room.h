@@ -4,7 +4,7 @@
 
 #include "base/failure.h"
 #include "image/contents.h"
-#include "image/span.h"
+#include "base/span.h"
 
 struct component_room {
     char *name, *version; /* owned; version may be empty */

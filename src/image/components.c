@@ -17,7 +17,7 @@
 #include "image/provenance.h"
 #include "image/sbom.h"
 #include "sys/file.h"
-#include "update/pe_section.h"
+#include "trust/pe_section.h"
 
 #define STUB_PACKAGE "systemd-boot-efi"
 #define MADE         "made-by-the-build"

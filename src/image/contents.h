@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/failure.h"
-#include "image/span.h"
+#include "base/span.h"
 #include "trust/digest.h"
 
 enum { CONTENTS_SHA1_SIZE = 20 };

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
-#include "image/span.h"
+#include "base/span.h"
 
 enum { CPIO_READER_ENTRIES_MAX = 65536 };
 

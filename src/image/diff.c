@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "image/contents.h"
 #include "image/diff_list.h"
-#include "update/pe_section.h"
+#include "trust/pe_section.h"
 #include "work/json.h"
 
 enum { GROWTH = 1024 };

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
-#include "image/span.h"
+#include "base/span.h"
 #include "trust/digest.h"
 
 enum {

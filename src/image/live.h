@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/failure.h"
-#include "image/span.h"
+#include "base/span.h"
 
 /* What a live medium must hold. */
 struct live_content {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/failure.h"
-#include "image/span.h"
+#include "base/span.h"
 
 /* *ret is to be closed; a file of no bytes gives a span of none. CODE_ARTIFACT_UNKNOWN for what is
  * neither a file nor a disk; CODE_IO. */

@@ -4,7 +4,7 @@
 
 #include "base/failure.h"
 #include "image/build.h"
-#include "image/span.h"
+#include "base/span.h"
 #include "trust/manifest.h"
 
 /* Fills <out>/broch-<generation>/. Artifacts are hard links into the cache, read-only, so that they

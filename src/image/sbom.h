@@ -15,7 +15,7 @@
 #include "base/text.h"
 #include "image/contents.h"
 #include "image/lock.h"
-#include "image/span.h"
+#include "base/span.h"
 #include "trust/digest.h"
 
 enum sbom_kind {

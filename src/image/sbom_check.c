@@ -7,7 +7,7 @@
 #include "base/hex.h"
 #include "base/text.h"
 #include "image/contents.h"
-#include "update/pe_section.h"
+#include "trust/pe_section.h"
 #include "work/json.h"
 
 enum { LISTED_MAX = 1 << 20 };

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "disk/fat.h"
-#include "image/span.h"
+#include "base/span.h"
 
 /* Finds a file by its path ("EFI/broch/linux.efi", letters of either case). *ret is a view into the
  * file system; a file that lies in pieces is copied to *ret_copy, which is NULL else and freed by

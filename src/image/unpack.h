@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "base/text.h"
-#include "image/span.h"
+#include "base/span.h"
 
 enum { UNPACK_SIZE_MAX = 1 << 30 };
 

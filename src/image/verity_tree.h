@@ -6,7 +6,7 @@
 
 #include "base/failure.h"
 #include "boot/superblock.h"
-#include "image/span.h"
+#include "base/span.h"
 
 /* Whether each block of the image fits its tree, the tree the root hash, and nothing follows.
  * CODE_ARTIFACT_BAD names the first block that does not. */

@@ -8,14 +8,9 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include "base/cursor.h"
+#include "trust/authenticode.h"
 
 enum {
-    HEADER_POINTER = 0x3c, /* in the MZ header: where "PE\0\0" stands */
-    PE32_PLUS = 0x20b,
-    DIRECTORIES_AT = 108, /* in the optional header of PE32+: how many, then each 4 + 4 */
-    DIRECTORY_CERTIFICATES = 4,
-    KIND_PKCS7 = 2,
     CHAIN_MAX = 8,
     NAME_SIZE = 128,
 };
@@ -34,69 +29,6 @@ static int refuse(struct failure *f, const char *what)
 }
 
 /* --- The file --- */
-
-/* Where the certificate table says that it is; its offset counts in the file, other than those of
- * the rest. */
-static struct cursor find_table(const void *bytes, size_t size)
-{
-    static const struct cursor none = { .failed = true };
-    struct cursor c = cursor_make(bytes, size);
-    const uint8_t *mark;
-    uint32_t at, length;
-
-    cursor_seek(&c, HEADER_POINTER);
-    cursor_seek(&c, cursor_le32(&c));
-    mark = cursor_take(&c, 4);
-    if (!mark || memcmp(mark, "PE\0\0", 4) != 0)
-        return none;
-    cursor_skip(&c, 20);
-    if (cursor_le16(&c) != PE32_PLUS)
-        return none;
-    cursor_skip(&c, DIRECTORIES_AT - 2);
-    if (cursor_le32(&c) <= DIRECTORY_CERTIFICATES)
-        return none;
-    cursor_skip(&c, 8 * DIRECTORY_CERTIFICATES);
-    at = cursor_le32(&c);
-    length = cursor_le32(&c);
-    cursor_seek(&c, at);
-    mark = cursor_take(&c, length);
-    return mark && length > 0 ? cursor_make(mark, length) : none;
-}
-
-/* The first one counts; firmware tries the others too, but Broch signs once. */
-static PKCS7 *decode(const void *bytes, size_t size)
-{
-    struct cursor table = find_table(bytes, size);
-    uint32_t length = cursor_le32(&table);
-    const unsigned char *der;
-
-    cursor_skip(&table, 2); /* revision */
-    if (cursor_le16(&table) != KIND_PKCS7 || length < 8)
-        return NULL;
-    der = cursor_take(&table, length - 8);
-    return der ? d2i_PKCS7(NULL, &der, (long)length - 8) : NULL;
-}
-
-/* SpcIndirectDataContent: SEQUENCE { about the file, DigestInfo }, so the digest ends it. */
-static bool take_hash(const PKCS7 *p7, uint8_t ret[static SIGNATURE_HASH_SIZE])
-{
-    static const uint8_t octets[] = { 0x04, SIGNATURE_HASH_SIZE };
-    const PKCS7 *inner = p7->d.sign->contents;
-    const ASN1_TYPE *content = inner ? inner->d.other : NULL;
-    const ASN1_STRING *text;
-    size_t size;
-
-    if (!content || content->type != V_ASN1_SEQUENCE)
-        return false;
-    text = content->value.sequence;
-    size = (size_t)ASN1_STRING_length(text);
-    if (size < SIGNATURE_HASH_SIZE + sizeof(octets) ||
-        memcmp(ASN1_STRING_get0_data(text) + size - SIGNATURE_HASH_SIZE - sizeof(octets), octets,
-               sizeof(octets)) != 0)
-        return false;
-    memcpy(ret, ASN1_STRING_get0_data(text) + size - SIGNATURE_HASH_SIZE, SIGNATURE_HASH_SIZE);
-    return true;
-}
 
 static bool issued(X509 *issuer, X509 *certificate)
 {
@@ -130,15 +62,20 @@ static bool take_chain(struct boot_signature *s)
 int boot_signature_read(const void *bytes, size_t size, struct boot_signature **ret,
                         struct failure *f)
 {
-    struct boot_signature *s = calloc(1, sizeof(*s));
+    struct authenticode file;
+    struct boot_signature *s;
 
+    if (authenticode_read(bytes, size, &file) < 0)
+        return refuse(f, "a boot file is no PE file, or its table of signatures is malformed");
+    s = calloc(1, sizeof(*s));
     if (!s)
         return failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
-    s->p7 = decode(bytes, size);
-    if (!s->p7 || !PKCS7_type_is_signed(s->p7) || !take_chain(s) || !take_hash(s->p7, s->hash)) {
+    s->p7 = authenticode_parse(&file);
+    if (!s->p7 || !take_chain(s) || !authenticode_covers(&file, s->p7)) {
         boot_signature_free(s);
-        return refuse(f, "a boot file is not signed, or not by one signer");
+        return refuse(f, "a boot file is not signed, not by one signer, or was changed since");
     }
+    memcpy(s->hash, file.digest.bytes, sizeof(s->hash));
     (void)X509_NAME_get_text_by_NID(X509_get_subject_name(s->chain[0]), NID_commonName, s->name,
                                     sizeof(s->name)); /* a certificate may have no name */
     *ret = s;

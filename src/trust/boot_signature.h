@@ -1,9 +1,7 @@
-/* Who signed a boot file, and whether Secure Boot's lists let it start. The signature itself is not
- * checked: whoever asks has a file that the firmware starts, or that was verified as a release, and
- * wants to know what a change of keys does to it.
- *
- * Microsoft's "Windows Authenticode Portable Executable Signature Format": the certificate table of
- * a PE file holds a PKCS #7 SignedData, whose content ends with the file's SHA-256. */
+/* Who signed a boot file, and whether Secure Boot's lists let it start. That the signature is about
+ * this very file is checked; that it was made by the key of its certificate is not: whoever asks
+ * has a file that the firmware starts, or that was verified as a release, and wants to know what a
+ * change of keys does to it. trust/authenticode.h reads the file. */
 #pragma once
 
 #include <stddef.h>
@@ -14,8 +12,8 @@
 
 struct boot_signature; /* opaque: certificates of the library */
 
-/* Reads it from the bytes of a PE file. CODE_SECUREBOOT_FILE: it has no signature, or not of one
- * signer. Freed by boot_signature_free(). */
+/* Reads it from the bytes of a PE file. CODE_SECUREBOOT_FILE: it has no signature, not of one
+ * signer, or one of another file. Freed by boot_signature_free(). */
 MUST_USE int boot_signature_read(const void *bytes, size_t size, struct boot_signature **ret,
                                  struct failure *f);
 

@@ -161,13 +161,25 @@ static void test_malformed(void **state)
     }
 }
 
+/* Firmware would not start it, so its signature says nothing about it. */
+static void test_changed(void **state)
+{
+    struct failure f = FAILURE_NONE;
+    struct boot_signature *s = NULL;
+
+    (void)state;
+    efi[2] ^= 1; /* nobody reads it, and it is part of the hash */
+    assert_int_equal(boot_signature_read(efi, efi_size, &s, &f), -EBADMSG);
+    assert_int_equal(f.code, CODE_SECUREBOOT_FILE);
+    efi[2] ^= 1;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),
-        cmocka_unit_test(test_allowed),
-        cmocka_unit_test(test_forbidden),
-        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_read),      cmocka_unit_test(test_allowed),
+        cmocka_unit_test(test_forbidden), cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_changed),
     };
 
     return cmocka_run_group_tests(tests, load, unload);

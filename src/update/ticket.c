@@ -4,7 +4,7 @@
 
 #include "disk/pcrsig.h"
 #include "sys/tpm.h"
-#include "update/pe_section.h"
+#include "trust/pe_section.h"
 
 struct section {
     size_t offset, size;

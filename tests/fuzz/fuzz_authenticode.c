@@ -1,7 +1,7 @@
 /* Sections and signature of a boot file: both stay inside of it, and a signature is read only. */
 #include "fuzz.h"
-#include "image/authenticode.h"
-#include "update/pe_section.h"
+#include "trust/authenticode.h"
+#include "trust/pe_section.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -16,9 +16,10 @@
 #include "image/key_change.h"
 #include "sys/file.h"
 #include "sys/test_folder.h"
+#include "trust/authenticode.h"
 #include "trust/signature_list.h"
 
-enum { NOW = 1795206090 };
+enum { NOW = 1795206090, OF_DOS_PROGRAM = 2 };
 
 #define HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
@@ -70,14 +71,16 @@ static void write_pem(const uint8_t *der, size_t size, const char *path)
     X509_free(certificate);
 }
 
-/* What the signature says that it is about. */
-static void flip_hash(uint8_t *efi, size_t size)
+/* Another file, and a signature that says it is about that one. */
+static void make_other(uint8_t *efi, size_t size)
 {
-    const uint8_t *hash = boot_signature_hash(boot);
-    uint8_t *at = memmem(efi, size, hash, SIGNATURE_HASH_SIZE);
+    uint8_t *claim = memmem(efi, size, boot_signature_hash(boot), SIGNATURE_HASH_SIZE);
+    struct authenticode file;
 
-    assert_non_null(at);
-    at[0] ^= 1;
+    assert_non_null(claim);
+    efi[OF_DOS_PROGRAM] ^= 1;
+    assert_int_equal(authenticode_read(efi, size, &file), 0);
+    memcpy(claim, file.digest.bytes, SIGNATURE_HASH_SIZE);
 }
 
 static int enter(void **state)
@@ -94,7 +97,7 @@ static int enter(void **state)
         file_write("signed.efi", efi, efi_size, 0644, &f) < 0 ||
         boot_signature_read(efi, efi_size, &boot, &f) < 0)
         return -1;
-    flip_hash(efi, efi_size);
+    make_other(efi, efi_size);
     if (boot_signature_read(efi, efi_size, &other_boot, &f) < 0)
         return -1;
     machine.secure_boot = true;

@@ -1,4 +1,4 @@
-#include "update/pe_section.h"
+#include "trust/pe_section.h"
 
 #include <errno.h>
 #include <string.h>

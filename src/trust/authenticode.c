@@ -1,4 +1,4 @@
-#include "image/authenticode.h"
+#include "trust/authenticode.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -11,7 +11,7 @@
 
 #include "base/check.h"
 #include "base/cursor.h"
-#include "update/pe_section.h"
+#include "trust/pe_section.h"
 
 enum {
     HEADER_POINTER = 0x3c,
@@ -141,7 +141,7 @@ static X509 *find_signer(PKCS7 *message)
     return signer;
 }
 
-static PKCS7 *parse(const struct authenticode *a)
+PKCS7 *authenticode_parse(const struct authenticode *a)
 {
     const uint8_t *at = a->pkcs7.bytes;
     PKCS7 *message;
@@ -157,7 +157,7 @@ static PKCS7 *parse(const struct authenticode *a)
 
 int authenticode_name(const struct authenticode *a, struct authenticode_signer *ret)
 {
-    PKCS7 *message = parse(a);
+    PKCS7 *message = authenticode_parse(a);
     X509 *signer = message ? find_signer(message) : NULL;
     BIO *name = signer ? BIO_new(BIO_s_mem()) : NULL;
     unsigned size = 0;
@@ -207,6 +207,13 @@ static bool names_digest(const struct span *content, const struct digest *digest
            memcmp(end - DIGEST_SIZE - sizeof(digest_info), digest_info, sizeof(digest_info)) == 0;
 }
 
+bool authenticode_covers(const struct authenticode *a, PKCS7 *message)
+{
+    struct span content;
+
+    return signed_content(message, &content) == 0 && names_digest(&content, &a->digest);
+}
+
 /* Only this certificate counts, whatever the message brings along; its dates do not, as firmware
  * ignores them. */
 static bool is_signed_by(PKCS7 *message, const struct span *content, X509 *certificate)
@@ -227,7 +234,7 @@ int authenticode_verify(const struct authenticode *a, const void *pem, size_t pe
 {
     BIO *input = pem_size <= INT_MAX ? BIO_new_mem_buf(pem, (int)pem_size) : NULL;
     X509 *certificate = input ? PEM_read_bio_X509(input, NULL, NULL, NULL) : NULL;
-    PKCS7 *message = parse(a);
+    PKCS7 *message = authenticode_parse(a);
     struct span content;
     int r = 0;
 

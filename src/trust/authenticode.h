@@ -6,11 +6,12 @@
  * which ends the file. A signature is PKCS #7, and what it signs ends in this hash. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/failure.h"
-#include "image/span.h"
+#include "base/span.h"
 #include "trust/digest.h"
 
 enum { AUTHENTICODE_NAME_MAX = 256 };
@@ -19,6 +20,13 @@ struct authenticode {
     struct digest digest; /* of this very file */
     struct span pkcs7;    /* a view into the file; empty when nobody signed */
 };
+
+/* The signature as the library has it, or NULL when it is none of PKCS #7. */
+struct pkcs7_st;
+struct pkcs7_st *authenticode_parse(const struct authenticode *a);
+
+/* Whether what that signature is about is this very file. */
+bool authenticode_covers(const struct authenticode *a, struct pkcs7_st *message);
 
 struct authenticode_signer {
     char name[AUTHENTICODE_NAME_MAX]; /* subject of the certificate */
