@@ -10,6 +10,7 @@
 #include "base/nearest.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "image/budget.h"
 #include "image/publish.h"
 #include "sys/file.h"
 #include "trust/version.h"
@@ -213,31 +214,6 @@ static int supply_packages(struct build *build, struct failure *f)
     return r;
 }
 
-static int check_budget(const struct step *step, const char *name, uint64_t budget,
-                        const struct build *build, struct failure *f)
-{
-    uint64_t size = step_output(step, name)->size;
-
-    if (size <= budget)
-        return 0;
-    return failure_set(f, CODE_BUDGET, -EINVAL,
-                       "%s has %llu bytes, the budget of profile '%s' is %llu (%llu too many)",
-                       name, (unsigned long long)size, build->profile.name,
-                       (unsigned long long)budget, (unsigned long long)(size - budget));
-}
-
-static int check_budgets(const struct build *build, struct failure *f)
-{
-    const struct profile_budgets *budgets = &build->profile.budgets;
-    int r = check_budget(&build->initrd, "initrd", budgets->initrd, build, f);
-
-    if (r == 0)
-        r = check_budget(&build->uki, "linux.efi", budgets->uki, build, f);
-    if (r == 0)
-        r = check_budget(&build->system, "system.erofs", budgets->system, build, f);
-    return r;
-}
-
 /* Runs the steps up to and including `last`. */
 static int run_steps(struct build *build, size_t last, struct failure *f)
 {
@@ -279,7 +255,7 @@ int build_run(const struct build_request *request, struct progress *progress, ch
 
     *ret_live = NULL;
     if (r == 0)
-        r = check_budgets(&build, f);
+        r = budget_check(&build, f);
     if (r == 0)
         r = publish(&build, &folder, f);
     if (r == 0 && request->live)

@@ -26,6 +26,7 @@ class Refusals(unittest.TestCase):
             self.assertIn(word, line)
         self.assertIn("\n  next: ", result.stderr)
         self.assertFalse(any("generation.json" in files for _, _, files in os.walk(self.out)))
+        return result.stderr
 
     def line_of(self, text):
         return lab.read(self.profile).decode().splitlines().index(text) + 1
@@ -83,11 +84,16 @@ class Refusals(unittest.TestCase):
 
     def test_each_budget(self):
         sizes = {file["name"]: file["size"] for file in lab.manifest()["files"]}
-        for key, old, name in (("uki", "32MiB", "linux.efi"), ("initrd", "8MiB", "initrd"),
-                               ("system", "512MiB", "system.erofs")):
+        for key, old, name, largest in (("uki", "32MiB", "linux.efi", ".linux"),
+                                        ("initrd", "8MiB", "initrd", "linux-image-"),
+                                        ("system", "512MiB", "system.erofs", "linux-image-")):
             with self.subTest(budget=key):
                 lab.write(self.original.replace(f'{key} = "{old}"', f'{key} = "1MiB"'), self.profile)
-                self.refused("BR-BUDGET", 1, name, str(sizes[name]), str(1 << 20), str(sizes[name] - (1 << 20)))
+                told = self.refused("BR-BUDGET", 1, name, str(sizes[name]), str(1 << 20),
+                                    str(sizes[name] - (1 << 20)))
+                rows = told.split(f"what takes the room in {name}")[1].splitlines()[1:]
+                self.assertIn(largest, rows[0])
+                self.assertGreater(int(rows[0].split()[0]), int(rows[1].split()[0]))
 
     def test_a_failed_build_leaves_the_former_generation(self):
         before = lab.sums(lab.base())
