@@ -48,7 +48,7 @@ test: host
 	@python3 tests/run.py --build $(BUILD)
 
 lint: host
-	@tests/lint/compile build-lint
+	@tests/lint/compile build-lint $(BUILD)
 	@python3 tests/lint/lint.py --build $(BUILD)
 
 bench: host

@@ -111,7 +111,7 @@ def main():
         meson(results, build, ["unit", "corpus", "sim", "lint"])
     if arguments.only in (None, "lint"):
         run(results, "lint", ["python3", "tests/lint/lint.py", "--build", arguments.build])
-        run(results, "gcc, clang, sanitizers", ["tests/lint/compile", "build-lint"])
+        run(results, "gcc, clang, sanitizers", ["tests/lint/compile", "build-lint", arguments.build])
     if arguments.only in (None, "machines", "vm"):
         machines(results, build, builds=arguments.only != "vm")
 
