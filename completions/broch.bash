@@ -59,7 +59,7 @@ _broch()
         help) choices=$verbs ;;
         version) choices="--help" ;;
         build) choices="--kernel --out --keys --version --iso --jobs --until --explain --offline --production --json --quiet --progress-fd --source --help" ;;
-        run) choices="--direct --no-secure-boot --memory --cpus --snapshot --machine --disk --forward --display --emulate --until-ready --deadline --log --json --out --tree --source --offline --help" ;;
+        run) choices="--direct --no-secure-boot --live --memory --cpus --snapshot --machine --disk --forward --display --emulate --until-ready --deadline --log --json --out --tree --source --offline --help" ;;
         lock) choices="--tools --kernel --source --help" ;;
         tools) choices="--kernel --offline --source --help" ;;
         schema) choices="profile generation service config --help" ;;

@@ -84,6 +84,7 @@ complete -c broch -n "__fish_seen_subcommand_from build" -l progress-fd -r -d "J
 complete -c broch -n "__fish_seen_subcommand_from build" -l source -r -d "Broch's source (default: this folder)"
 complete -c broch -n "__fish_seen_subcommand_from run" -l direct -d "start the kernel without firmware"
 complete -c broch -n "__fish_seen_subcommand_from run" -l no-secure-boot -d "firmware without keys"
+complete -c broch -n "__fish_seen_subcommand_from run" -l live -x -a "cd stick" -d "start the live medium"
 complete -c broch -n "__fish_seen_subcommand_from run" -l memory -r -d "memory (default: 1GiB)"
 complete -c broch -n "__fish_seen_subcommand_from run" -l cpus -r -d "processors (default: 1 when emulated, 2 otherwise)"
 complete -c broch -n "__fish_seen_subcommand_from run" -l snapshot -d "keep nothing: disk, TPM, variables"

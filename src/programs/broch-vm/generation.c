@@ -27,6 +27,7 @@ void generation_done(struct generation *generation)
     free(generation->folder);
     free(generation->name);
     free(generation->disk);
+    free(generation->live);
     free(generation->system);
     free(generation->kernel);
     free(generation->initrd);
@@ -120,6 +121,7 @@ int generation_find(const char *out, const char *profile, struct generation *ret
         r = read_manifest(generation.folder, &generation, f);
     if (r == 0) {
         generation.disk = text_make("%s/disk.qcow2", generation.folder);
+        generation.live = text_make("%s.iso", generation.folder);
         generation.system = text_make("%s/system.erofs", generation.folder);
         generation.kernel = text_make("%s/vmlinuz", generation.folder);
         generation.initrd = text_make("%s/initrd", generation.folder);

@@ -7,6 +7,7 @@ struct generation {
     char *folder; /* absolute; owned, like all below */
     char *name;   /* "v0.1.0-node-x86_64" */
     char *disk;   /* disk.qcow2 */
+    char *live;   /* the live medium beside the folder, which need not be there */
     char *system; /* system.erofs */
     char *kernel;
     char *initrd;

@@ -138,11 +138,24 @@ static int make_overlay(const struct machine_request *request, const struct mach
     return r;
 }
 
-/* The disks of the machine; the first one is what it boots from. */
-static int add_disks(const struct machine_request *request, const struct generation *generation,
-                     const struct machine *machine, struct vm_config *config, struct failure *f)
+static int add_medium(const struct machine_request *request, const struct generation *generation,
+                      struct vm_disk *ret, struct failure *f)
 {
-    struct vm_disk *boot = &config->disks[0], *more = &config->disks[1];
+    *ret =
+        (struct vm_disk){ .path = generation->live,
+                          .read_only = true,
+                          .interface = request->medium == MACHINE_CD ? VM_DISK_CDROM : VM_DISK_USB,
+                          .boot_index = 1 };
+    if (file_exists(generation->live))
+        return 0;
+    return failure_set(f, CODE_VM_GENERATION, -ENOENT,
+                       "there is no '%s': make it with 'broch build --iso'", generation->live);
+}
+
+static int add_boot_disk(const struct machine_request *request, const struct generation *generation,
+                         const struct machine *machine, struct vm_disk *boot, struct failure *f)
+{
+    const char *file = request->direct ? generation->system : generation->disk;
 
     if (request->direct)
         *boot = (struct vm_disk){ .path = generation->system, .read_only = true };
@@ -156,11 +169,20 @@ static int add_disks(const struct machine_request *request, const struct generat
                                   .backing = generation->disk,
                                   .backing_format = VM_DISK_QCOW2,
                                   .boot_index = 1 };
-    if (!file_exists(request->direct ? generation->system : generation->disk))
-        return file_failure(f, ENOENT, "find",
-                            request->direct ? generation->system : generation->disk);
-    if (!request->disk)
-        return 0;
+    return file_exists(file) ? 0 : file_failure(f, ENOENT, "find", file);
+}
+
+/* The disks of the machine; the first one is what it boots from. */
+static int add_disks(const struct machine_request *request, const struct generation *generation,
+                     const struct machine *machine, struct vm_config *config, struct failure *f)
+{
+    struct vm_disk *more = &config->disks[1];
+    int r = request->medium == MACHINE_DISK
+                ? add_boot_disk(request, generation, machine, &config->disks[0], f)
+                : add_medium(request, generation, &config->disks[0], f);
+
+    if (r < 0 || !request->disk)
+        return r;
     *more = (struct vm_disk){ .path = request->disk, .snapshot = request->snapshot };
     if (strlen(request->disk) > 6 &&
         strcmp(request->disk + strlen(request->disk) - 6, ".qcow2") == 0)
@@ -214,7 +236,7 @@ int machine_open(const struct machine_request *request, const struct generation 
     }
     if (r == 0)
         r = vm_open(&config, &machine.vm, f);
-    if (r == 0 && !request->direct && !request->snapshot)
+    if (r == 0 && !request->direct && !request->snapshot && request->medium == MACHINE_DISK)
         r = make_overlay(request, &machine, generation->disk, ret_new_disk, f);
     if (r < 0) {
         machine_done(&machine);

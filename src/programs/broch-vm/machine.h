@@ -8,6 +8,13 @@
 #include "programs/broch-vm/generation.h"
 #include "vm/vm.h"
 
+/* What the machine boots from. */
+enum machine_medium {
+    MACHINE_DISK,  /* a disk of its own */
+    MACHINE_CD,    /* the live medium, which is never written */
+    MACHINE_STICK, /* likewise, on USB */
+};
+
 struct machine_request {
     const char *name;                  /* of the machine */
     const char *tree;                  /* tools tree */
@@ -17,6 +24,7 @@ struct machine_request {
     const struct vm_forward *forwards; /* VM_FORWARDS_MAX of them, as in vm_config */
     uint64_t memory_bytes;
     uint64_t cpus;
+    enum machine_medium medium;
     bool direct;
     bool secure_boot;
     bool snapshot;

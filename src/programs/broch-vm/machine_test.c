@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -129,6 +130,30 @@ static void test_new_disk_new_machine(void **state)
     generation_done(&generation);
 }
 
+/* A live medium beside the generation's folder; the machine has no disk of its own. */
+static void test_live(void **state)
+{
+    struct place *place = *state;
+    struct machine_request wanted = request(place);
+    struct generation generation = GENERATION_INIT;
+    struct machine machine = MACHINE_INIT;
+    bool new_disk;
+
+    prepare(place, &generation);
+    wanted.medium = MACHINE_CD;
+    assert_int_equal(machine_open(&wanted, &generation, &machine, &new_disk, &f), -ENOENT);
+    assert_int_equal(f.code, CODE_VM_GENERATION);
+    assert_non_null(strstr(f.text, "broch build --iso"));
+    assert_int_equal(file_write(generation.live, "medium", 6, 0600, &f), 0);
+    for (wanted.medium = MACHINE_CD; wanted.medium <= MACHINE_STICK; wanted.medium++) {
+        assert_int_equal(machine_open(&wanted, &generation, &machine, &new_disk, &f), 0);
+        assert_false(new_disk);
+        assert_false(file_exists(machine.overlay));
+        machine_done(&machine);
+    }
+    generation_done(&generation);
+}
+
 static void test_snapshot_keeps_nothing(void **state)
 {
     struct place *place = *state;
@@ -186,9 +211,8 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_overlay),
-        TEST(test_new_disk_new_machine),
-        TEST(test_snapshot_keeps_nothing),
+        TEST(test_overlay),  TEST(test_new_disk_new_machine),
+        TEST(test_live),     TEST(test_snapshot_keeps_nothing),
         TEST(test_refusals),
     };
 

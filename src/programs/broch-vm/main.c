@@ -22,11 +22,13 @@ static bool arg_direct, arg_no_secure_boot, arg_snapshot, arg_json, arg_display,
 static bool arg_emulate, arg_offline;
 static uint64_t arg_memory = 1 * GIB, arg_cpus, arg_deadline;
 static struct vm_forward forwards[VM_FORWARDS_MAX];
+static const char *arg_live;
 static const char *arg_log, *arg_machine, *arg_disk, *arg_out, *arg_source, *arg_tree, *arg_forward;
 
 static const struct option_spec specs[] = {
     { "direct", OPTION_FLAG, &arg_direct, NULL, "start the kernel without firmware" },
     { "no-secure-boot", OPTION_FLAG, &arg_no_secure_boot, NULL, "firmware without keys" },
+    { "live", OPTION_TEXT, &arg_live, "MEDIUM", "start the live medium, as a cd or as a stick" },
     { "memory", OPTION_SIZE, &arg_memory, "SIZE", "memory (default: 1GiB)" },
     { "cpus", OPTION_NUMBER, &arg_cpus, "N", "processors (default: 1 when emulated, 2 otherwise)" },
     { "snapshot", OPTION_FLAG, &arg_snapshot, NULL, "keep nothing: disk, TPM, variables" },
@@ -126,12 +128,36 @@ static int run(const struct machine_request *wanted, const char *out, const char
     return r;
 }
 
-/* Makes absolute what the options named, and runs. */
+static int find_medium(enum machine_medium *ret, struct failure *f)
+{
+    static const char *const names[] = {
+        [MACHINE_DISK] = NULL, [MACHINE_CD] = "cd", [MACHINE_STICK] = "stick"
+    };
+
+    *ret = MACHINE_DISK;
+    if (!arg_live)
+        return 0;
+    for (enum machine_medium m = MACHINE_CD; m < ARRAY_SIZE(names); m++) {
+        if (strcmp(arg_live, names[m]) == 0)
+            *ret = m;
+    }
+    if (*ret == MACHINE_DISK)
+        return failure_set(f, CODE_USAGE, -EINVAL, "--live is 'cd' or 'stick', not '%s'", arg_live);
+    return arg_direct
+               ? failure_set(f, CODE_USAGE, -EINVAL, "--live starts by firmware, --direct without")
+               : 0;
+}
+
+/* Makes absolute what the options named, and runs. A live medium is started in a computer of its
+ * own: it has no disk of a machine to go with. */
 static int prepare(const char *profile, struct failure *f)
 {
+    _cleanup_free_ char *live_name = text_make("%s-live", profile);
     _cleanup_free_ char *source = NULL, *out = NULL, *tree = NULL, *log = NULL, *disk = NULL;
     _cleanup_free_ char *cache = NULL, *default_out = NULL;
-    struct machine_request wanted = { .name = arg_machine ? arg_machine : profile,
+    struct machine_request wanted = { .name = arg_machine ? arg_machine
+                                              : arg_live  ? live_name
+                                                          : profile,
                                       .memory_bytes = arg_memory,
                                       .cpus = arg_cpus,
                                       .direct = arg_direct,
@@ -140,7 +166,11 @@ static int prepare(const char *profile, struct failure *f)
                                       .forwards = forwards,
                                       .display = arg_display,
                                       .emulate = arg_emulate };
-    int r = absolute(arg_source ? arg_source : ".", &source, f);
+    int r = live_name ? find_medium(&wanted.medium, f)
+                      : failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
+
+    if (r == 0)
+        r = absolute(arg_source ? arg_source : ".", &source, f);
 
     if (r == 0 && !(default_out = text_make("%s/out", source)))
         r = failure_set(f, CODE_INTERNAL, -ENOMEM, "out of memory");
