@@ -64,6 +64,12 @@ static bool mount_it(const struct test_btrfs *b)
     return done;
 }
 
+static void drop(const struct test_btrfs *b)
+{
+    (void)rmdir(b->folder);
+    (void)unlink(b->image);
+}
+
 bool test_btrfs_make(struct test_btrfs *ret)
 {
     int fd;
@@ -75,10 +81,13 @@ bool test_btrfs_make(struct test_btrfs *ret)
     fd = mkostemp(ret->image, O_CLOEXEC);
     assert_true(fd >= 0 && ftruncate(fd, DISK_SIZE) == 0 && close(fd) == 0);
     assert_non_null(mkdtemp(ret->folder));
-    if (!format(ret->image) || !mount_it(ret)) {
-        (void)rmdir(ret->folder);
-        (void)unlink(ret->image);
-        fail_msg("no btrfs here: mkfs.btrfs (btrfs-progs), loop devices and the kernel's btrfs");
+    if (!format(ret->image)) {
+        drop(ret);
+        fail_msg("mkfs.btrfs does not run: it is in the package btrfs-progs (./setup.sh)");
+    }
+    if (!mount_it(ret)) {
+        drop(ret);
+        return false;
     }
     ret->fd = open(ret->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(ret->fd >= 0);

@@ -8,7 +8,7 @@ struct test_btrfs {
     int fd; /* the folder */
 };
 
-/* Makes and mounts one; false for another user than root, so that a test is skipped. Whatever else
- * is missing fails the test. */
+/* Makes and mounts one; false where this user or this kernel (loop devices, btrfs) cannot, so that
+ * a test is skipped. Without mkfs.btrfs the test fails. */
 bool test_btrfs_make(struct test_btrfs *ret);
 void test_btrfs_remove(struct test_btrfs *b);
