@@ -254,11 +254,9 @@ static void test_unsigned_on_trial(void **state)
 }
 
 /* The place of snapshots is gone, as on a disk that is full or damaged, and another generation ran
- * last: a machine that is not on trial starts all the same, and says so. */
-static void test_no_snapshots(void **state)
+ * last. */
+static void lose_snapshots(struct place *place)
 {
-    struct place *place = *state;
-
     start(place);
     (void)expect_ready(place);
     login(place);
@@ -267,9 +265,42 @@ static void test_no_snapshots(void **state)
            "rmdir /run/whole/@snapshots && printf other >/var/lib/broch/last-generation && "
            "umount /run/whole && sync; echo =$?",
            "=0");
+}
+
+/* A machine that is not on trial starts all the same, and says so. */
+static void test_no_snapshots(void **state)
+{
+    struct place *place = *state;
+
+    lose_snapshots(place);
     restart(place);
     expect_opened_by_tpm(place);
     assert_non_null(strstr(vm_console(place->vm), "broch stage1 snapshots-refused="));
+}
+
+/* The only failure with the disk open that can be had: a trial goes back before it has changed
+ * anything, and leaves nothing of the disk in the kernel. */
+static void test_no_snapshots_on_trial(void **state)
+{
+    struct place *place = *state;
+    const char *store = place_path(place, "machine/variables.fd");
+    const char *const ends[] = { "end=other", "broch ready " };
+    struct vm_match match = { .index = ARRAY_SIZE(ends) };
+
+    lose_snapshots(place);
+    assert_int_equal(vm_power_cut(place->vm, &place->f), 0);
+    two_slots_fill_b(place, artifact("linux.efi"));
+    two_slots_entries(place, store);
+    assert_int_equal(vm_variables_set_boot_next(fixture_tree, store, TWO_SLOTS_ENTRY_B, &place->f),
+                     0);
+    assert_int_equal(vm_start(place->vm, &place->f), 0);
+    assert_int_equal(
+        vm_wait_marker(place->vm, ends, ARRAY_SIZE(ends), PATIENCE_NS, &match, &place->f), 0);
+    if (match.index != 0)
+        fail_msg("slot B did not go back: %s", match.line);
+    assert_non_null(strstr(match.line, "BR-PERSIST-SNAPSHOT"));
+    assert_null(strstr(vm_console(place->vm), "disk-still-mapped"));
+    expect_opened_by_tpm(place);
 }
 
 /* An older generation stays out, whatever key somebody has, and with every header that the disk
@@ -404,7 +435,8 @@ int main(void)
                                       TEST(test_owned_tpm),
                                       TEST(test_without_tpm),
                                       TEST(test_index_remade),
-                                      TEST(test_no_snapshots) };
+                                      TEST(test_no_snapshots),
+                                      TEST(test_no_snapshots_on_trial) };
     const char *filter = getenv("BROCH_TEST");
 
     if (filter)
