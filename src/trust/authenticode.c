@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <openssl/bio.h>
+#include <openssl/objects.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs7.h>
 #include <openssl/x509.h>
@@ -33,6 +34,11 @@ enum {
 /* DigestInfo of SHA-256 without the digest (RFC 8017, 9.2, note 1). */
 static const uint8_t digest_info[] = { 0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
                                        0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20 };
+
+/* SPC_INDIRECT_DATA_OBJID, 1.3.6.1.4.1.311.2.1.4: the type of what is signed, in DER. */
+static const uint8_t indirect_data[] = {
+    0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x02, 0x01, 0x04
+};
 
 /* Where in the file the things lie that the hash goes round. */
 struct layout {
@@ -141,6 +147,17 @@ static X509 *find_signer(PKCS7 *message)
     return signer;
 }
 
+/* The library takes signed data without content for well-formed; and of what is signed it has a
+ * value in `d.other` only when it does not know the type, otherwise something else lies there. */
+static bool is_about_a_file(const PKCS7 *message)
+{
+    const PKCS7_SIGNED *sign = PKCS7_type_is_signed(message) ? message->d.sign : NULL;
+    const PKCS7 *inner = sign ? sign->contents : NULL;
+
+    return inner && OBJ_length(inner->type) == sizeof(indirect_data) &&
+           memcmp(OBJ_get0_data(inner->type), indirect_data, sizeof(indirect_data)) == 0;
+}
+
 PKCS7 *authenticode_parse(const struct authenticode *a)
 {
     const uint8_t *at = a->pkcs7.bytes;
@@ -149,7 +166,7 @@ PKCS7 *authenticode_parse(const struct authenticode *a)
     if (!at || a->pkcs7.size > LONG_MAX)
         return NULL;
     message = d2i_PKCS7(NULL, &at, (long)a->pkcs7.size);
-    if (message && PKCS7_type_is_signed(message))
+    if (message && is_about_a_file(message))
         return message;
     PKCS7_free(message);
     return NULL;
@@ -183,8 +200,7 @@ int authenticode_name(const struct authenticode *a, struct authenticode_signer *
  * the hash (RFC 2315, 9.3). */
 static int signed_content(PKCS7 *message, struct span *ret)
 {
-    const PKCS7 *inner = message->d.sign->contents;
-    const ASN1_TYPE *other = inner ? inner->d.other : NULL;
+    const ASN1_TYPE *other = message->d.sign->contents->d.other; /* NULL when there is none */
     const ASN1_STRING *sequence =
         other && other->type == V_ASN1_SEQUENCE ? other->value.sequence : NULL;
     const uint8_t *at = sequence ? ASN1_STRING_get0_data(sequence) : NULL;

@@ -21,7 +21,7 @@ struct authenticode {
     struct span pkcs7;    /* a view into the file; empty when nobody signed */
 };
 
-/* The signature as the library has it, or NULL when it is none of PKCS #7. */
+/* The signature as the library has it, or NULL when it is none of PKCS #7 about a PE file. */
 struct pkcs7_st;
 struct pkcs7_st *authenticode_parse(const struct authenticode *a);
 

@@ -1,7 +1,18 @@
 /* Sections and signature of a boot file: both stay inside of it, and a signature is read only. */
+#include <openssl/pkcs7.h>
+
 #include "fuzz.h"
 #include "trust/authenticode.h"
 #include "trust/pe_section.h"
+
+static void look(const struct authenticode *a)
+{
+    PKCS7 *message = authenticode_parse(a);
+
+    if (message)
+        (void)authenticode_covers(a, message); /* either answer is right */
+    PKCS7_free(message);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -19,5 +30,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     CHECK(!a.pkcs7.bytes || a.pkcs7.size < size);
     (void)!authenticode_name(&a, &signer);
+    look(&a);
     return 0;
 }

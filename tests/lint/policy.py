@@ -91,7 +91,6 @@ BROCH = Policy(
         "src/image/rootfs.c": "runs mmdebstrap: tests/factory builds twice and compares",
         "src/image/system.c": "runs mkfs.erofs and veritysetup: tests/factory/test_system.py",
         "src/image/artifact.c": "opens what a build made: tests/factory/test_verify.py, each kind whole and damaged",
-        "src/trust/authenticode.c": "test_verify.py changes a byte in each section, and takes another key",
         "src/image/budget.c": "test_refusals.py exceeds each budget and reads the table",
         "src/image/boot_file.c": "test_verify.py changes a byte in each section, test_uki.py is a second opinion",
         "src/image/diff.c": "compares two whole builds: tests/factory/test_diff.py",
