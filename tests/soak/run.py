@@ -41,7 +41,7 @@ def main():
     parser.add_argument("--builds", type=int, default=10, help="builds from varied surroundings")
     parser.add_argument("--fuzz", type=int, default=300, help="seconds for each fuzzer")
     parser.add_argument("--seeds", type=int, default=1000, help="simulated orgs of 200; a fiftieth as many of 5,000")
-    parser.add_argument("--only", choices=("machines", "fuzzers", "org"), help="one kind of parts")
+    parser.add_argument("--only", choices=("machines", "kernel", "fuzzers", "org"), help="one kind of parts")
     arguments = parser.parse_args()
     broch = os.path.join(ROOT, arguments.build, "src/programs/broch")
     simulator = os.path.join(ROOT, arguments.build, "tests/sim/broch-sim")
@@ -53,14 +53,15 @@ def main():
         ("boots under Secure Boot", arguments.boots, machine),
         ("builds with equal bytes", arguments.builds,
          ["python3", "tests/factory/run.py", arguments.build, "test_bytes"]),
+        # Every row of the tests that show a sample in `make test`.
+        ("whole machines in full", 1, ["python3", "tests/run.py", "--build", arguments.build, "--only", "vm"],
+         dict(os.environ, BROCH_SOAK="1")),
+    )] + [("kernel", part) for part in (
         # A kernel of our own: compiled from nothing, refused by name, and booted.
         ("our own kernel", 1, ["python3", "tests/factory/run.py", arguments.build, "test_kernel"]),
         ("generation with our own kernel", 1, [broch, "build", "node", "--kernel", "broch", "--out", own]),
         ("boots of our own kernel under Secure Boot", 3,
          [broch, "run", "node", "--out", own, "--machine", "soak-own", "--snapshot", "--until-ready"]),
-        # Every row of the tests that show a sample in `make test`.
-        ("whole machines in full", 1, ["python3", "tests/run.py", "--build", arguments.build, "--only", "vm"],
-         dict(os.environ, BROCH_SOAK="1")),
     )] + [
         ("fuzzers", ("fuzzers", 1, ["tests/fuzz/run", str(arguments.fuzz)])),
         # A fault or a named state that is never reached fails the first; it is too small for that when cut short.

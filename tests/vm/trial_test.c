@@ -77,7 +77,7 @@ static const struct row {
     { "bite", NULL, "modprobe pretimeout_noop; echo noop >" GOVERNOR "; " FEEDER, NULL,
       "failed: slot=B BR-UPDATE-BITE", BITES, true },
     { "damaged after it was read back", damage_image, NULL, "is corrupted",
-      "failed: slot=B BR-UPDATE-PANIC dm-verity device corrupted", FED, false },
+      "failed: slot=B BR-UPDATE-PANIC dm-verity device corrupted", FED, true },
     { "verdict is killed", NULL, "pkill -9 -n -x verdict", NULL,
       "failed: slot=B BR-UPDATE-CHECK the verdict was ended by signal 9", FED, true },
     { "service never ready", make_never_ready, NULL, "broch verdict bad=",
