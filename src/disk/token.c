@@ -44,7 +44,7 @@ struct parts {
     unsigned *keyslot;
 };
 
-/* A list of exactly one keyslot, whose number is a text. */
+/* A list of exactly one keyslot, whose number is a text; -ENOENT for an empty one. */
 static int read_keyslots(const struct json_reader *value, const struct parts *parts)
 {
     char digits[KEYSLOT_TEXT_SIZE];
@@ -53,8 +53,12 @@ static int read_keyslots(const struct json_reader *value, const struct parts *pa
     uint64_t number;
     int r = json_reader_list(value, &list);
 
-    if (r < 0 || json_reader_element(&list, &element) != 1 ||
-        json_reader_text(&element, &text) < 0 || json_reader_element(&list, &element) != 0)
+    int more = r < 0 ? r : json_reader_element(&list, &element);
+
+    if (more == 0)
+        return -ENOENT;
+    if (more != 1 || json_reader_text(&element, &text) < 0 ||
+        json_reader_element(&list, &element) != 0)
         return -EBADMSG;
     r = json_text_copy(&text, digits, sizeof(digits));
     if (r == 0)

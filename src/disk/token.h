@@ -49,7 +49,8 @@ struct token_tpm2 {
 void token_tpm2_encode(const struct token_tpm2 *token, struct line *l);
 void token_recovery_encode(unsigned keyslot, struct line *l);
 
-/* Decodes one token. Returns 0; -ENOENT when it is an object of another type (or without one);
+/* Decodes one token. Returns 0; -ENOENT when it is an object of another type (or without one),
+ * or one whose keyslot has gone: a power cut leaves that when a way is replaced;
  * -EBADMSG when it is of this type, but not of this form; -ERANGE when it is of this form, with a
  * number or a size over the limit. */
 MUST_USE int token_tpm2_decode(const struct json_reader *value, struct token_tpm2 *ret);
